@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* How buffers are handed from one process to another. Callable from any thread. */
+
+#include "loky-buffer.h"
+#include "loky-message-private.h"
+
+G_BEGIN_DECLS
+
+/* The sealed descriptor; it stays the buffer's own. */
+int loky_buffer_get_fd (LokyBuffer *self);
+
+/* A buffer over what a peer sent, after checking its seals, size and that its memory is there.
+ * Takes over @fd. */
+LokyBuffer *loky_buffer_new_received (int fd, gint32 handle, guint64 size, GError **error);
+
+/* The live buffer of this process with that handle, or NULL. */
+LokyBuffer *loky_buffer_lookup (gint32 handle);
+
+/* Finds the buffers that @value refers to by values of type “h”: in @received (nullable) first, then
+ * among those of this process. Sets @buffers to NULL if there are none. */
+gboolean loky_buffer_collect (GVariant *value,
+                              GPtrArray *received,
+                              GPtrArray **buffers,
+                              GError **error);
+
+/* The buffer with that handle in @buffers (nullable). */
+LokyBuffer *loky_buffer_find (GPtrArray *buffers, gint32 handle, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One end of the socket pair between the application and one worker.
+ *
+ * Writing, from any thread: append (never blocks, takes the outbox lock for as long as a copy of a
+ * small frame lasts), then flush. Whoever flushes sends for all: a second one that comes meanwhile
+ * returns at once (BUSY), and the first looks again before it leaves. Frames leave in the order in
+ * which they were appended. flush never blocks; when the socket is full it returns BLOCKED and asks
+ * by want_write for a call when there is room.
+ *
+ * Reading: one thread at a time, the reader.
+ *
+ * Lock order: the write lock before the outbox lock. want_write is called with the write lock held;
+ * it may only call epoll_ctl(). */
+
+#include "loky-buffer-private.h"
+#include "loky-frame-private.h"
+#include "loky-message-private.h"
+#include "loky-payload-private.h"
+
+G_BEGIN_DECLS
+
+typedef struct _LokyChannel LokyChannel;
+
+typedef void (*LokyChannelWantWrite) (gpointer user_data, gboolean want_write);
+
+typedef enum
+{
+  LOKY_FLUSH_EMPTY,   /* all was sent */
+  LOKY_FLUSH_BUSY,    /* another thread is at it and will send it */
+  LOKY_FLUSH_BLOCKED, /* the socket is full */
+  LOKY_FLUSH_CLOSED,  /* the other end is gone, or the socket failed; all was dropped */
+} LokyFlushResult;
+
+typedef enum
+{
+  LOKY_FILL_DATA,
+  LOKY_FILL_AGAIN, /* nothing to read now */
+  LOKY_FILL_EOF,
+  LOKY_FILL_ERROR,
+} LokyFillResult;
+
+/* A frame in the reader's buffer: valid until the next call of fill or next_frame. Descriptors that
+ * are still in @fds then (not -1) are closed. */
+typedef struct
+{
+  LokyFrameHeader header;
+  const guint8 *body;
+  int fds[LOKY_FRAME_MAX_FDS];
+} LokyFrame;
+
+/* A value that could not be put into shared memory, and so was not sent. */
+typedef struct
+{
+  guint32 slot;
+  guint64 number;
+  GError *error;
+} LokySendFailure;
+
+/* Takes over @fd, a stream socket. */
+LokyChannel *loky_channel_new (int fd);
+void loky_channel_free (LokyChannel *self);
+int loky_channel_get_fd (LokyChannel *self);
+void loky_channel_set_want_write (LokyChannel *self,
+                                  LokyChannelWantWrite func,
+                                  gpointer user_data);
+LokySegmentPool *loky_channel_get_segments (LokyChannel *self);
+
+/* A frame with an empty body. */
+void loky_channel_append (LokyChannel *self, guint8 type, guint32 slot, guint64 number);
+
+/* A frame whose body is a GVariant (a floating one is taken over). Takes over @fds. */
+void loky_channel_append_variant (LokyChannel *self,
+                                  guint8 type,
+                                  guint32 slot,
+                                  guint64 number,
+                                  GVariant *body,
+                                  const int *fds,
+                                  guint n_fds);
+
+/* A frame with a value. Of @message the fields name, attempt and run_time are used. A large @value
+ * is put into a segment when it is flushed. @buffers may be NULL. */
+void loky_channel_append_value (LokyChannel *self,
+                                guint8 type,
+                                guint32 slot,
+                                guint64 number,
+                                const LokyValueMessage *message,
+                                GVariant *value,
+                                GPtrArray *buffers);
+
+LokyFlushResult loky_channel_flush (LokyChannel *self);
+
+/* Like flush, but waits for room; for the worker's end. FALSE: the other end is gone. */
+gboolean loky_channel_flush_wait (LokyChannel *self);
+
+/* Takes out one value that could not be sent; FALSE if there is none. The caller owns the error. */
+gboolean loky_channel_take_failure (LokyChannel *self, LokySendFailure *failure);
+
+/* Nothing more is sent, and the other end sees the end of the stream. */
+void loky_channel_shutdown (LokyChannel *self);
+
+/* One recvmsg(); with @wait it blocks until there is something. */
+LokyFillResult loky_channel_fill (LokyChannel *self, gboolean wait, GError **error);
+
+/* The next whole frame, if there is one. */
+LokyFrameStatus loky_channel_next_frame (LokyChannel *self, LokyFrame *frame, GError **error);
+
+/* Closes what is left in @frame. */
+void loky_frame_close_fds (LokyFrame *frame);
+
+G_END_DECLS

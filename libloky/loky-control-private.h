@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The control area: one piece of memory shared by the application and one worker.
+ *
+ * It holds what must be seen at once by the other side, without a message: which task a slot holds
+ * and whether it was begun, when, how far it is, whether it is to stop; and what a worker that dies
+ * leaves behind.
+ *
+ * Who writes: the parent the states QUEUED and RECALLED and the cancel numbers, the worker all else.
+ * The parent keeps its own record of what it sent: the area is evidence, never an index, since a
+ * worker that went mad can write anything into it.
+ *
+ * A slot's word is (task number << 2) | state. Task numbers never repeat on one worker, so that a
+ * slot is free again as soon as its result is in, and a frame that comes late claims nothing.
+ *
+ * Every access to a slot is atomic: callable from any thread of either process. */
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#define LOKY_CONTROL_MAGIC 0x4b4f4c43u
+#define LOKY_CONTROL_N_SLOTS 256
+#define LOKY_CONTROL_REASON_SIZE 256
+#define LOKY_CONTROL_PATH_SIZE 1024
+
+typedef enum
+{
+  LOKY_SLOT_FREE,
+  LOKY_SLOT_QUEUED,
+  LOKY_SLOT_RUNNING,
+  LOKY_SLOT_RECALLED,
+} LokySlotState;
+
+typedef struct
+{
+  guint64 word;
+  gint64 started;    /* CLOCK_MONOTONIC, in µs */
+  guint64 cancelled; /* the number of the task that is to stop */
+  guint64 progress;  /* the bits of a double, from 0 to 1 */
+  guint64 reserved[4];
+} LokyControlSlot;
+
+typedef struct
+{
+  guint32 magic;
+  guint32 n_slots;
+  guint32 reserved[14];
+  char reason[LOKY_CONTROL_REASON_SIZE]; /* why the worker ended itself */
+  char loading[LOKY_CONTROL_PATH_SIZE];  /* the plugin that is being opened, while it is */
+  LokyControlSlot slots[LOKY_CONTROL_N_SLOTS];
+} LokyControlArea;
+
+typedef struct
+{
+  LokyControlArea *area;
+  int fd; /* -1 once it was sent */
+} LokyControl;
+
+/* In the parent: makes, seals against resizing and maps an area. */
+gboolean loky_control_init (LokyControl *self, GError **error);
+
+/* In the worker: maps what the parent sent. Takes over @fd. */
+gboolean loky_control_map (LokyControl *self, int fd, GError **error);
+
+void loky_control_clear (LokyControl *self);
+
+/* Parent. The word must be written before the frame that names it is sent. */
+void loky_control_queue (LokyControl *self, guint slot, guint64 number);
+/* Parent. TRUE: the worker will not run it. FALSE: it was begun. */
+gboolean loky_control_recall (LokyControl *self, guint slot, guint64 number);
+/* Parent. TRUE: the worker has begun it, at @started (as it says). */
+gboolean loky_control_is_running (LokyControl *self, guint slot, guint64 number, gint64 *started);
+void loky_control_cancel (LokyControl *self, guint slot, guint64 number);
+gdouble loky_control_get_progress (LokyControl *self, guint slot);
+
+/* Worker. FALSE: it was recalled. */
+gboolean loky_control_claim (LokyControl *self, guint slot, guint64 number);
+gboolean loky_control_is_cancelled (LokyControl *self, guint slot, guint64 number);
+void loky_control_set_progress (LokyControl *self, guint slot, gdouble progress);
+
+/* Worker: leaves a text for the parent to find. */
+void loky_control_set_reason (LokyControl *self, const char *reason);
+void loky_control_set_loading (LokyControl *self, const char *path);
+
+/* Parent: copies a text of the area, bounded; NULL if it is empty. The reason is made valid UTF-8, the
+ * path is in the encoding of file names. */
+char *loky_control_dup_reason (LokyControl *self);
+char *loky_control_dup_loading (LokyControl *self);
+
+G_END_DECLS

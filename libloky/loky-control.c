@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "loky-control-private.h"
+
+#include <gio/gio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "loky-error.h"
+#include "loky-util-private.h"
+
+G_STATIC_ASSERT (sizeof (LokyControlSlot) == 64);
+G_STATIC_ASSERT (G_STRUCT_OFFSET (LokyControlArea, slots) % 64 == 0);
+
+static gboolean
+fail_errno (GError **error, const char *what)
+{
+  int saved_errno = errno;
+
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "Cannot %s the control area: %s", what,
+               g_strerror (saved_errno));
+  return FALSE;
+}
+
+static gboolean
+map_area (LokyControl *self, int fd, GError **error)
+{
+  void *address
+      = mmap (NULL, sizeof (LokyControlArea), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+  if (address == MAP_FAILED)
+    return fail_errno (error, "map");
+  self->area = address;
+  /* A fork()ed copy of the process must not hold slots or claim tasks. */
+  madvise (address, sizeof (LokyControlArea), MADV_DONTFORK);
+  return TRUE;
+}
+
+gboolean
+loky_control_init (LokyControl *self, GError **error)
+{
+  self->area = NULL;
+  self->fd = loky_fd_above_standard (memfd_create ("loky-control", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (self->fd < 0)
+    return fail_errno (error, "make");
+
+  /* Allocated before it is mapped: a full memory would otherwise be a SIGBUS later. */
+  if (posix_fallocate (self->fd, 0, sizeof (LokyControlArea)) != 0 ||
+      fcntl (self->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    fail_errno (error, "allocate");
+  else if (map_area (self, self->fd, error))
+    {
+      self->area->magic = LOKY_CONTROL_MAGIC;
+      self->area->n_slots = LOKY_CONTROL_N_SLOTS;
+      return TRUE;
+    }
+  loky_close_fd (&self->fd);
+  return FALSE;
+}
+
+gboolean
+loky_control_map (LokyControl *self, int fd, GError **error)
+{
+  loky_autofd int owned = fd;
+  struct stat info;
+
+  self->area = NULL;
+  self->fd = -1;
+  if (fstat (owned, &info) != 0 || info.st_size != sizeof (LokyControlArea))
+    {
+      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+                           "The control area is not of the expected size");
+      return FALSE;
+    }
+  if (!map_area (self, owned, error))
+    return FALSE;
+  if (self->area->magic != LOKY_CONTROL_MAGIC || self->area->n_slots != LOKY_CONTROL_N_SLOTS)
+    {
+      loky_control_clear (self);
+      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+                           "The control area does not begin as one");
+      return FALSE;
+    }
+  return TRUE;
+}
+
+void
+loky_control_clear (LokyControl *self)
+{
+  if (self->area != NULL)
+    munmap (self->area, sizeof (LokyControlArea));
+  self->area = NULL;
+  loky_close_fd (&self->fd);
+}
+
+static guint64
+make_word (guint64 number, LokySlotState state)
+{
+  return number << 2 | state;
+}
+
+static gboolean
+exchange (LokyControl *self, guint slot, guint64 number, LokySlotState from, LokySlotState to)
+{
+  guint64 expected = make_word (number, from);
+
+  return __atomic_compare_exchange_n (&self->area->slots[slot].word, &expected,
+                                      make_word (number, to), FALSE, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_ACQUIRE);
+}
+
+void
+loky_control_queue (LokyControl *self, guint slot, guint64 number)
+{
+  LokyControlSlot *it = &self->area->slots[slot];
+
+  __atomic_store_n (&it->progress, 0, __ATOMIC_RELAXED);
+  __atomic_store_n (&it->word, make_word (number, LOKY_SLOT_QUEUED), __ATOMIC_RELEASE);
+}
+
+gboolean
+loky_control_recall (LokyControl *self, guint slot, guint64 number)
+{
+  return exchange (self, slot, number, LOKY_SLOT_QUEUED, LOKY_SLOT_RECALLED);
+}
+
+gboolean
+loky_control_is_running (LokyControl *self, guint slot, guint64 number, gint64 *started)
+{
+  LokyControlSlot *it = &self->area->slots[slot];
+
+  if (__atomic_load_n (&it->word, __ATOMIC_ACQUIRE) != make_word (number, LOKY_SLOT_RUNNING))
+    return FALSE;
+  *started = __atomic_load_n (&it->started, __ATOMIC_RELAXED);
+  return TRUE;
+}
+
+void
+loky_control_cancel (LokyControl *self, guint slot, guint64 number)
+{
+  __atomic_store_n (&self->area->slots[slot].cancelled, number, __ATOMIC_RELEASE);
+}
+
+gdouble
+loky_control_get_progress (LokyControl *self, guint slot)
+{
+  guint64 bits = __atomic_load_n (&self->area->slots[slot].progress, __ATOMIC_RELAXED);
+  gdouble progress;
+
+  memcpy (&progress, &bits, sizeof progress);
+  /* Also turns a NaN into 0. */
+  return progress > 0 ? MIN (progress, 1.0) : 0;
+}
+
+gboolean
+loky_control_claim (LokyControl *self, guint slot, guint64 number)
+{
+  __atomic_store_n (&self->area->slots[slot].started, g_get_monotonic_time (), __ATOMIC_RELAXED);
+  return exchange (self, slot, number, LOKY_SLOT_QUEUED, LOKY_SLOT_RUNNING);
+}
+
+gboolean
+loky_control_is_cancelled (LokyControl *self, guint slot, guint64 number)
+{
+  return __atomic_load_n (&self->area->slots[slot].cancelled, __ATOMIC_ACQUIRE) == number;
+}
+
+void
+loky_control_set_progress (LokyControl *self, guint slot, gdouble progress)
+{
+  guint64 bits;
+
+  memcpy (&bits, &progress, sizeof bits);
+  __atomic_store_n (&self->area->slots[slot].progress, bits, __ATOMIC_RELAXED);
+}
+
+/* The first byte is written last, and cleared first, so that a reader sees no half of a text that
+ * was complete; what it copies is bounded and checked anyway. */
+static void
+write_text (char *field, gsize size, const char *text)
+{
+  __atomic_store_n (field, '\0', __ATOMIC_RELEASE);
+  if (text == NULL || text[0] == '\0')
+    return;
+  g_strlcpy (field + 1, text + 1, size - 1);
+  __atomic_store_n (field, text[0], __ATOMIC_RELEASE);
+}
+
+static char *
+read_text (const char *field, gsize size)
+{
+  g_autofree char *copy = g_malloc (size);
+
+  if (__atomic_load_n (field, __ATOMIC_ACQUIRE) == '\0')
+    return NULL;
+  memcpy (copy, field, size);
+  copy[size - 1] = '\0';
+  return g_steal_pointer (&copy);
+}
+
+void
+loky_control_set_reason (LokyControl *self, const char *reason)
+{
+  write_text (self->area->reason, sizeof self->area->reason, reason);
+}
+
+void
+loky_control_set_loading (LokyControl *self, const char *path)
+{
+  write_text (self->area->loading, sizeof self->area->loading, path);
+}
+
+char *
+loky_control_dup_reason (LokyControl *self)
+{
+  g_autofree char *raw
+      = self->area != NULL ? read_text (self->area->reason, sizeof self->area->reason) : NULL;
+
+  return raw != NULL ? g_utf8_make_valid (raw, -1) : NULL;
+}
+
+char *
+loky_control_dup_loading (LokyControl *self)
+{
+  return self->area != NULL ? read_text (self->area->loading, sizeof self->area->loading) : NULL;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The parts of loky_cpu_count() that can be tested on fixture trees. Each returns G_MAXUINT where
+ * it knows no limit. Callable from any thread. */
+
+#include <errno.h>
+
+#include "loky-cpu-count.h"
+
+G_BEGIN_DECLS
+
+/* The least quota over the groups that the file @proc_cgroup names (as /proc/self/cgroup does),
+ * below the mount point @cgroup_root. */
+guint loky_cpu_count_cgroup (const char *proc_cgroup, const char *cgroup_root);
+
+/* What LOKY_MAX_CPU_COUNT=@value allows; warns once about a value that is no number. */
+guint loky_cpu_count_environment (const char *value);
+
+G_END_DECLS

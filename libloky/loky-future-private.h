@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A future as the pool sees it.
+ *
+ * The pool holds a reference from submit until the future has ended. What is below "pool lock" is
+ * read and written with the pool's lock held; from the end on it is constant. Who ends a future under
+ * the lock is the one who announces it, unlocked. */
+
+#include "loky-future.h"
+#include "loky-mailbox-private.h"
+#include "loky-payload-private.h"
+#include "loky-scheduler-private.h"
+
+G_BEGIN_DECLS
+
+typedef struct _LokyPool LokyPool;
+
+/* What the tasks of one name share; it lives as long as the pool. */
+typedef struct
+{
+  LokySchedulerFunction scheduling;
+  char *name;
+  guint32 number;
+} LokyFunction;
+
+/* What is known of the worker that a task was lost with. */
+typedef struct
+{
+  int pid;
+  int term_signal; /* 0: none */
+  int exit_status; /* -1: none */
+  char *stderr_tail;
+} LokyLoss;
+
+/* Told in whatever thread ends a future, without any lock held, once. */
+typedef void (*LokyFutureListener) (LokyFuture *future, gpointer user_data);
+
+struct _LokyFuture
+{
+  GObject parent_instance;
+
+  LokyPool *pool;
+  LokyFunction *function;
+  LokyMailbox *mailbox;
+  LokyMailboxEntry entry;
+
+  /* set at submit, cleared at the end */
+  GVariant *args;
+  GPtrArray *buffers;
+  LokyFutureListener listener;
+  gpointer listener_data;
+
+  /* pool lock */
+  LokySchedulerTask task;
+  LokyFutureState end; /* PENDING until it has ended */
+  LokyPayload *payload;
+  GError *error;
+  LokyLoss *loss;
+  GSList *waiters;      /* of LokyWaiter: threads */
+  GSList *asynchronous; /* of LokyAsyncWait */
+  LokyFuture *next_ended;
+  gboolean is_announced; /* told to listeners */
+
+  /* atomic */
+  guint news;
+};
+
+#define LOKY_FUTURE_FROM_TASK(it)                                                                  \
+  ((LokyFuture *) ((char *) (it) - G_STRUCT_OFFSET (LokyFuture, task)))
+
+typedef enum
+{
+  LOKY_NEWS_END = 1 << 0,
+  LOKY_NEWS_PROGRESS = 1 << 1,
+} LokyNews;
+
+LokyFuture *loky_future_new (void);
+
+LokyMailboxEntry *loky_future_get_mailbox_entry (LokyFuture *self);
+
+/* In the future's context: emits what there is to emit. */
+void loky_future_deliver (LokyFuture *self);
+
+/* Posts news to the future's context. Any thread, no lock. */
+void loky_future_post (LokyFuture *self, LokyNews news);
+
+/* With the pool's lock: takes over @payload or @error, and wakes the waiting threads. */
+void loky_future_end_locked (LokyFuture *self,
+                             LokyFutureState end,
+                             LokyPayload *payload,
+                             GError *error);
+
+/* After that, unlocked, by the same thread. */
+void loky_future_announce (LokyFuture *self);
+
+/* @task ends when the future does, or at once with G_IO_ERROR_CANCELLED when its cancellable is
+ * cancelled; with @cancels the future is then cancelled too. A pointer to the future, with a
+ * reference, is returned by it. Takes over @task. */
+void loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels);
+
+void loky_loss_free (LokyLoss *self);
+
+G_END_DECLS

@@ -1,0 +1,778 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "loky-future-private.h"
+
+#include "loky-enum-types.h"
+#include "loky-error.h"
+#include "loky-pool-private.h"
+#include "loky-util-private.h"
+
+/**
+ * LokyFuture:
+ *
+ * One task that was submitted, as its owner sees it.
+ *
+ * A future ends exactly once: with a result, with an error, or cancelled. To learn of it, wait for
+ * it ([method@Loky.Future.wait], [method@Loky.Future.wait_async]) or connect to
+ * [signal@Loky.Future::done]. Dropping the last reference does not cancel the task.
+ *
+ * All functions can be called from any thread. Signals and notifications are emitted in the
+ * #GMainContext that was the thread-default one when the task was submitted.
+ *
+ * Since: 1.0
+ */
+
+G_DEFINE_FINAL_TYPE (LokyFuture, loky_future, G_TYPE_OBJECT)
+
+enum
+{
+  PROP_0,
+  PROP_STATE,
+  PROP_TASK,
+  PROP_PROGRESS,
+  N_PROPS,
+};
+
+static GParamSpec *properties[N_PROPS];
+static guint done_signal;
+
+/* A thread that waits; on its stack. */
+typedef struct
+{
+  GCond cond;
+  LokyFuture *future;
+  gboolean is_cancelled; /* pool lock */
+} LokyWaiter;
+
+/* A GTask that waits. Whoever takes it out of the future's list, under the pool's lock, returns it.
+ * The list has a reference, and so has the source, whose callback may be running meanwhile. */
+typedef struct
+{
+  gatomicrefcount ref_count;
+  LokyFuture *future;
+  GTask *task;
+  GSource *cancellation;
+  gboolean cancels;
+} LokyAsyncWait;
+
+void
+loky_loss_free (LokyLoss *self)
+{
+  g_free (self->stderr_tail);
+  g_free (self);
+}
+
+static void
+loky_future_dispose (GObject *object)
+{
+  LokyFuture *self = LOKY_FUTURE (object);
+
+  if (self->mailbox != NULL)
+    loky_mailbox_forget (self->mailbox, self);
+
+  G_OBJECT_CLASS (loky_future_parent_class)->dispose (object);
+}
+
+static void
+loky_future_finalize (GObject *object)
+{
+  LokyFuture *self = LOKY_FUTURE (object);
+
+  g_clear_pointer (&self->args, g_variant_unref);
+  g_clear_pointer (&self->buffers, g_ptr_array_unref);
+  g_clear_pointer (&self->payload, loky_payload_unref);
+  g_clear_error (&self->error);
+  g_clear_pointer (&self->loss, loky_loss_free);
+  g_clear_pointer (&self->mailbox, loky_mailbox_unref);
+  g_clear_pointer (&self->pool, loky_pool_unref);
+
+  G_OBJECT_CLASS (loky_future_parent_class)->finalize (object);
+}
+
+static void
+loky_future_get_property (GObject *object, guint prop_id, GValue *value, GParamSpec *pspec)
+{
+  LokyFuture *self = LOKY_FUTURE (object);
+
+  switch (prop_id)
+    {
+    case PROP_STATE:
+      g_value_set_enum (value, loky_future_get_state (self));
+      break;
+    case PROP_TASK:
+      g_value_set_string (value, self->function->name);
+      break;
+    case PROP_PROGRESS:
+      g_value_set_double (value, loky_future_get_progress (self));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+    }
+}
+
+static void
+loky_future_class_init (LokyFutureClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->dispose = loky_future_dispose;
+  object_class->finalize = loky_future_finalize;
+  object_class->get_property = loky_future_get_property;
+
+  /**
+   * LokyFuture:state:
+   *
+   * The state. Its end is notified; that a task was begun is not, since no message tells of it.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_STATE] = g_param_spec_enum ("state", NULL, NULL, LOKY_TYPE_FUTURE_STATE,
+                                              LOKY_FUTURE_STATE_PENDING,
+                                              G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * LokyFuture:task:
+   *
+   * The name of the task, such as `checksum.sha256`.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_TASK]
+      = g_param_spec_string ("task", NULL, NULL, NULL, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * LokyFuture:progress:
+   *
+   * How much of the task is done, from 0 to 1, as the task says. Notified at most ten times a second.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_PROGRESS] = g_param_spec_double ("progress", NULL, NULL, 0, 1, 0,
+                                                   G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  g_object_class_install_properties (object_class, N_PROPS, properties);
+
+  /**
+   * LokyFuture::done:
+   * @self: the future
+   *
+   * Emitted once, when the future has ended, in the main context in which the task was submitted.
+   *
+   * It is never emitted before that context is next iterated: a handler that is connected right after
+   * the submission, in the thread that iterates the context, misses nothing. While a handler is
+   * connected libloky keeps the future alive until the signal was emitted.
+   *
+   * Since: 1.0
+   */
+  done_signal = g_signal_new ("done", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                              NULL, G_TYPE_NONE, 0);
+}
+
+static void
+loky_future_init (LokyFuture *self)
+{
+}
+
+LokyFuture *
+loky_future_new (void)
+{
+  return g_object_new (LOKY_TYPE_FUTURE, NULL);
+}
+
+LokyMailboxEntry *
+loky_future_get_mailbox_entry (LokyFuture *self)
+{
+  return &self->entry;
+}
+
+void
+loky_future_post (LokyFuture *self, LokyNews news)
+{
+  gboolean owned;
+
+  if (self->mailbox == NULL)
+    return;
+  /* Somebody listens: the future is kept for them. Otherwise it is told to whoever comes to listen
+   * before the context is next iterated, if its owner keeps it so long. */
+  owned = g_signal_has_handler_pending (self, done_signal, 0, FALSE);
+  g_atomic_int_or (&self->news, news);
+  loky_mailbox_post (self->mailbox, self, owned);
+}
+
+void
+loky_future_deliver (LokyFuture *self)
+{
+  guint news = g_atomic_int_and (&self->news, 0);
+
+  if ((news & LOKY_NEWS_PROGRESS) != 0)
+    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_PROGRESS]);
+  if ((news & LOKY_NEWS_END) != 0)
+    {
+      g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_STATE]);
+      g_signal_emit (self, done_signal, 0);
+    }
+}
+
+static void
+async_wait_unref (LokyAsyncWait *wait)
+{
+  if (!g_atomic_ref_count_dec (&wait->ref_count))
+    return;
+  g_clear_object (&wait->task);
+  g_object_unref (wait->future);
+  g_free (wait);
+}
+
+/* The list's reference, once it was taken out. */
+static void
+async_wait_release (LokyAsyncWait *wait)
+{
+  if (wait->cancellation != NULL)
+    {
+      g_source_destroy (wait->cancellation);
+      g_clear_pointer (&wait->cancellation, g_source_unref);
+    }
+  async_wait_unref (wait);
+}
+
+void
+loky_future_end_locked (LokyFuture *self,
+                        LokyFutureState end,
+                        LokyPayload *payload,
+                        GError *error)
+{
+  g_assert (self->end == LOKY_FUTURE_STATE_PENDING);
+  self->end = end;
+  self->payload = payload;
+  self->error = error;
+  for (GSList *l = self->waiters; l != NULL; l = l->next)
+    g_cond_signal (&((LokyWaiter *) l->data)->cond);
+}
+
+void
+loky_future_announce (LokyFuture *self)
+{
+  LokyFutureListener listener;
+  GSList *waits;
+
+  g_clear_pointer (&self->args, g_variant_unref);
+  g_clear_pointer (&self->buffers, g_ptr_array_unref);
+
+  loky_pool_lock (self->pool);
+  self->is_announced = TRUE;
+  listener = self->listener;
+  waits = g_slist_reverse (g_steal_pointer (&self->asynchronous));
+  loky_pool_unlock (self->pool);
+
+  for (GSList *l = waits; l != NULL; l = l->next)
+    {
+      LokyAsyncWait *wait = l->data;
+
+      g_task_return_pointer (wait->task, g_object_ref (self), g_object_unref);
+      async_wait_release (wait);
+    }
+  g_slist_free (waits);
+  if (listener != NULL)
+    listener (self, self->listener_data);
+  loky_future_post (self, LOKY_NEWS_END);
+}
+
+/**
+ * loky_future_get_state:
+ * @self: a future
+ *
+ * Gets the state of a future.
+ *
+ * Whether a task that was sent to a worker has been begun is read from the worker at the call.
+ *
+ * Returns: the state
+ *
+ * Since: 1.0
+ */
+LokyFutureState
+loky_future_get_state (LokyFuture *self)
+{
+  LokyFutureState state;
+
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), LOKY_FUTURE_STATE_FAILED);
+
+  loky_pool_lock (self->pool);
+  state = self->end;
+  if (state == LOKY_FUTURE_STATE_PENDING && self->task.state == LOKY_TASK_STATE_SENT)
+    {
+      if (self->task.stop != LOKY_STOP_NONE)
+        state = LOKY_FUTURE_STATE_CANCELLING;
+      else if (loky_pool_is_task_running_locked (self->pool, &self->task))
+        state = LOKY_FUTURE_STATE_RUNNING;
+    }
+  loky_pool_unlock (self->pool);
+  return state;
+}
+
+static gboolean
+is_done_locked (LokyFuture *self)
+{
+  return self->end != LOKY_FUTURE_STATE_PENDING;
+}
+
+/**
+ * loky_future_is_done:
+ * @self: a future
+ *
+ * Whether a future has ended.
+ *
+ * Returns: %TRUE if it has a result, an error or was cancelled
+ *
+ * Since: 1.0
+ */
+gboolean
+loky_future_is_done (LokyFuture *self)
+{
+  gboolean is_done;
+
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), TRUE);
+
+  loky_pool_lock (self->pool);
+  is_done = is_done_locked (self);
+  loky_pool_unlock (self->pool);
+  return is_done;
+}
+
+/**
+ * loky_future_get_task:
+ * @self: a future
+ *
+ * Gets the name of the task.
+ *
+ * Returns: (transfer none): the name, such as `checksum.sha256`
+ *
+ * Since: 1.0
+ */
+const char *
+loky_future_get_task (LokyFuture *self)
+{
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), NULL);
+
+  return self->function->name;
+}
+
+/**
+ * loky_future_get_progress:
+ * @self: a future
+ *
+ * Gets how much of the task is done, as the task says.
+ *
+ * Returns: from 0 to 1; 1 for a task that succeeded
+ *
+ * Since: 1.0
+ */
+gdouble
+loky_future_get_progress (LokyFuture *self)
+{
+  gdouble progress = 0;
+
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), 0);
+
+  loky_pool_lock (self->pool);
+  if (self->end == LOKY_FUTURE_STATE_SUCCEEDED)
+    progress = 1;
+  else if (self->task.state == LOKY_TASK_STATE_SENT)
+    progress = loky_pool_get_task_progress_locked (self->pool, &self->task);
+  loky_pool_unlock (self->pool);
+  return progress;
+}
+
+/**
+ * loky_future_cancel:
+ * @self: a future
+ *
+ * Cancels a task.
+ *
+ * A task that no worker has begun never runs; its future has ended when this returns. A task that
+ * runs is asked to stop (its cancellable is cancelled), and when it does not within its cancel grace
+ * its worker is killed; its future ends when the task is known to have stopped. A result that comes
+ * before stands.
+ *
+ * Returns: %TRUE if the future is cancelled or will end soon; %FALSE if it had ended otherwise
+ *
+ * Since: 1.0
+ */
+gboolean
+loky_future_cancel (LokyFuture *self)
+{
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), FALSE);
+
+  return loky_pool_cancel (self->pool, self);
+}
+
+static void
+waiter_cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  LokyWaiter *waiter = user_data;
+
+  loky_pool_lock (waiter->future->pool);
+  waiter->is_cancelled = TRUE;
+  g_cond_signal (&waiter->cond);
+  loky_pool_unlock (waiter->future->pool);
+}
+
+/**
+ * loky_future_wait:
+ * @self: a future
+ * @timeout: how long to wait, in milliseconds; -1 to wait without a limit
+ * @cancellable: (nullable): ends the wait, not the task
+ * @error: return location for an error
+ *
+ * Blocks until a future has ended. It needs no main loop.
+ *
+ * Returns: %TRUE when the future has ended, however; %FALSE with %G_IO_ERROR_TIMED_OUT or
+ *   %G_IO_ERROR_CANCELLED if the wait ended before
+ *
+ * Since: 1.0
+ */
+gboolean
+loky_future_wait (LokyFuture *self, gint64 timeout, GCancellable *cancellable, GError **error)
+{
+  LokyWaiter waiter = { .future = self };
+  gint64 usec = loky_usec_from_msec (timeout);
+  gint64 end = usec < 0 ? -1 : g_get_monotonic_time () + usec;
+  gboolean in_time = TRUE;
+  gboolean is_done;
+  gulong handler = 0;
+
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+
+  g_cond_init (&waiter.cond);
+  if (cancellable != NULL)
+    handler = g_cancellable_connect (cancellable, G_CALLBACK (waiter_cancelled_cb), &waiter, NULL);
+
+  loky_pool_lock (self->pool);
+  self->waiters = g_slist_prepend (self->waiters, &waiter);
+  while (!is_done_locked (self) && !waiter.is_cancelled && in_time)
+    in_time = loky_pool_wait_locked (self->pool, &waiter.cond, end);
+  self->waiters = g_slist_remove (self->waiters, &waiter);
+  is_done = is_done_locked (self);
+  loky_pool_unlock (self->pool);
+
+  if (cancellable != NULL)
+    g_cancellable_disconnect (cancellable, handler);
+  g_cond_clear (&waiter.cond);
+  if (is_done)
+    return TRUE;
+  if (!g_cancellable_set_error_if_cancelled (cancellable, error))
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                 "The task “%s” has not ended within %" G_GINT64_FORMAT " ms", self->function->name,
+                 timeout);
+  return FALSE;
+}
+
+static gboolean
+wait_cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  LokyAsyncWait *wait = user_data;
+  LokyFuture *self = wait->future;
+  GSList *link;
+
+  loky_pool_lock (self->pool);
+  link = g_slist_find (self->asynchronous, wait);
+  self->asynchronous = g_slist_delete_link (self->asynchronous, link);
+  loky_pool_unlock (self->pool);
+  if (link == NULL)
+    return G_SOURCE_REMOVE;
+
+  if (wait->cancels)
+    loky_future_cancel (self);
+  g_task_return_error_if_cancelled (wait->task);
+  async_wait_release (wait);
+  return G_SOURCE_REMOVE;
+}
+
+void
+loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels)
+{
+  GCancellable *cancellable = g_task_get_cancellable (task);
+  LokyAsyncWait *wait = g_new0 (LokyAsyncWait, 1);
+  gboolean is_announced;
+
+  g_atomic_ref_count_init (&wait->ref_count);
+  wait->future = g_object_ref (self);
+  wait->task = task;
+  wait->cancels = cancels;
+  /* The error of a cancelled wait is given by the source below, at once. */
+  g_task_set_check_cancellable (task, FALSE);
+  if (cancellable != NULL)
+    {
+      wait->cancellation = g_cancellable_source_new (cancellable);
+      g_source_set_static_name (wait->cancellation, "[loky] cancelled wait");
+      g_atomic_ref_count_inc (&wait->ref_count);
+      g_source_set_callback (wait->cancellation, G_SOURCE_FUNC (wait_cancelled_cb), wait,
+                             (GDestroyNotify) async_wait_unref);
+    }
+
+  loky_pool_lock (self->pool);
+  is_announced = self->is_announced;
+  if (!is_announced)
+    {
+      self->asynchronous = g_slist_prepend (self->asynchronous, wait);
+      /* Under the lock: the end, which frees the wait, may come at once. */
+      if (wait->cancellation != NULL)
+        g_source_attach (wait->cancellation, g_task_get_context (task));
+    }
+  loky_pool_unlock (self->pool);
+
+  if (is_announced)
+    {
+      g_task_return_pointer (task, g_object_ref (self), g_object_unref);
+      async_wait_release (wait);
+    }
+}
+
+/**
+ * loky_future_wait_async:
+ * @self: a future
+ * @cancellable: (nullable): ends the wait, not the task
+ * @callback: called when the future has ended
+ * @user_data: given to @callback
+ *
+ * Waits until a future has ended, without blocking.
+ *
+ * @callback runs in the thread-default main context of the caller.
+ *
+ * Since: 1.0
+ */
+void
+loky_future_wait_async (LokyFuture *self,
+                        GCancellable *cancellable,
+                        GAsyncReadyCallback callback,
+                        gpointer user_data)
+{
+  GTask *task;
+
+  g_return_if_fail (LOKY_IS_FUTURE (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, loky_future_wait_async);
+  loky_future_add_task (self, task, FALSE);
+}
+
+/**
+ * loky_future_wait_finish:
+ * @self: a future
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Ends a [method@Loky.Future.wait_async].
+ *
+ * Returns: %TRUE when the future has ended, however; %FALSE with %G_IO_ERROR_CANCELLED if the wait
+ *   was cancelled before
+ *
+ * Since: 1.0
+ */
+gboolean
+loky_future_wait_finish (LokyFuture *self, GAsyncResult *result, GError **error)
+{
+  g_autoptr (LokyFuture) future = NULL;
+
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  future = g_task_propagate_pointer (G_TASK (result), error);
+  return future != NULL;
+}
+
+/**
+ * loky_future_dup_result:
+ * @self: a future
+ * @error: return location for an error
+ *
+ * Gets the result of a task, or throws its error.
+ *
+ * Returns: (transfer full): the result; %NULL with the error of the task, %G_IO_ERROR_CANCELLED if it
+ *   was cancelled, or %G_IO_ERROR_PENDING if it has not ended
+ *
+ * Since: 1.0
+ */
+GVariant *
+loky_future_dup_result (LokyFuture *self, GError **error)
+{
+  g_autoptr (LokyPayload) payload = NULL;
+  g_autoptr (GError) own_error = NULL;
+
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), NULL);
+
+  loky_pool_lock (self->pool);
+  if (self->payload != NULL)
+    payload = loky_payload_ref (self->payload);
+  else if (self->error != NULL)
+    own_error = g_error_copy (self->error);
+  loky_pool_unlock (self->pool);
+
+  if (payload != NULL)
+    return loky_payload_dup_variant (payload, error);
+  if (own_error != NULL)
+    g_propagate_error (error, g_steal_pointer (&own_error));
+  else
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_PENDING, "The task “%s” has not ended",
+                 self->function->name);
+  return NULL;
+}
+
+/**
+ * loky_future_dup_error:
+ * @self: a future
+ *
+ * Gets the error of a task.
+ *
+ * Returns: (transfer full) (nullable): the error; %NULL if the task succeeded or has not ended
+ *
+ * Since: 1.0
+ */
+GError *
+loky_future_dup_error (LokyFuture *self)
+{
+  GError *error = NULL;
+
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), NULL);
+
+  loky_pool_lock (self->pool);
+  if (self->error != NULL)
+    error = g_error_copy (self->error);
+  loky_pool_unlock (self->pool);
+  return error;
+}
+
+/**
+ * loky_future_lookup_buffer:
+ * @self: a future that succeeded
+ * @handle: a handle in its result
+ * @error: return location for an error
+ *
+ * Finds a buffer that the result refers to by a value of type `h`.
+ *
+ * Returns: (transfer full): the buffer, sealed; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the
+ *   result holds no such handle
+ *
+ * Since: 1.0
+ */
+LokyBuffer *
+loky_future_lookup_buffer (LokyFuture *self, gint32 handle, GError **error)
+{
+  g_autoptr (LokyPayload) payload = NULL;
+
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), NULL);
+
+  loky_pool_lock (self->pool);
+  if (self->payload != NULL)
+    payload = loky_payload_ref (self->payload);
+  loky_pool_unlock (self->pool);
+  return loky_buffer_find (payload != NULL ? payload->buffers : NULL, handle, error);
+}
+
+/**
+ * loky_future_get_attempts:
+ * @self: a future
+ *
+ * Gets how often the task was given to a worker that began it, or may have.
+ *
+ * Returns: 0 if it never was; more than 1 only with retries
+ *
+ * Since: 1.0
+ */
+guint
+loky_future_get_attempts (LokyFuture *self)
+{
+  guint attempts;
+
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), 0);
+
+  loky_pool_lock (self->pool);
+  attempts = self->task.attempts;
+  loky_pool_unlock (self->pool);
+  return attempts;
+}
+
+static LokyLoss
+get_loss (LokyFuture *self)
+{
+  LokyLoss loss = { .exit_status = -1 };
+
+  loky_pool_lock (self->pool);
+  if (self->loss != NULL)
+    loss = *self->loss;
+  loky_pool_unlock (self->pool);
+  return loss;
+}
+
+/**
+ * loky_future_get_worker_pid:
+ * @self: a future
+ *
+ * Gets the process that the task was lost with.
+ *
+ * Returns: the process id; 0 if the task was not lost with a worker
+ *
+ * Since: 1.0
+ */
+gint
+loky_future_get_worker_pid (LokyFuture *self)
+{
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), 0);
+
+  return get_loss (self).pid;
+}
+
+/**
+ * loky_future_get_term_signal:
+ * @self: a future
+ *
+ * Gets the signal that killed the worker of the task.
+ *
+ * Returns: the number of the signal; 0 if no signal killed it
+ *
+ * Since: 1.0
+ */
+gint
+loky_future_get_term_signal (LokyFuture *self)
+{
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), 0);
+
+  return get_loss (self).term_signal;
+}
+
+/**
+ * loky_future_get_exit_status:
+ * @self: a future
+ *
+ * Gets the status with which the worker of the task exited.
+ *
+ * Returns: the exit status; -1 if it did not exit
+ *
+ * Since: 1.0
+ */
+gint
+loky_future_get_exit_status (LokyFuture *self)
+{
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), -1);
+
+  return get_loss (self).exit_status;
+}
+
+/**
+ * loky_future_dup_stderr_tail:
+ * @self: a future
+ *
+ * Gets the last lines that the worker of a lost task printed to its standard error.
+ *
+ * Returns: (transfer full) (nullable): at most 4 KiB of valid UTF-8; %NULL if there are none
+ *
+ * Since: 1.0
+ */
+char *
+loky_future_dup_stderr_tail (LokyFuture *self)
+{
+  g_return_val_if_fail (LOKY_IS_FUTURE (self), NULL);
+
+  /* Constant from the end on. */
+  return g_strdup (get_loss (self).stderr_tail);
+}

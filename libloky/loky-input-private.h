@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* An input as the results of its map see it. */
+
+#include "loky-input.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  LOKY_INPUT_ITEM,
+  LOKY_INPUT_NOTHING, /* now; the listener is told when that changes */
+  LOKY_INPUT_ENDED,
+  LOKY_INPUT_FAILED,
+} LokyInputStatus;
+
+/* Called after a push or an end, in the thread of its caller, without any lock, but not from inside
+ * loky_input_take(). */
+typedef void (*LokyInputListener) (gpointer user_data);
+
+/* FALSE: another map has it already. The input holds a reference of @user_data until it is
+ * detached, and one more during each call. */
+gboolean loky_input_attach (LokyInput *self,
+                            LokyInputListener listener,
+                            gpointer user_data,
+                            GBoxedCopyFunc ref,
+                            GDestroyNotify unref);
+void loky_input_detach (LokyInput *self);
+
+/* The next item. With @may_ask the user's function is called if nothing is at hand. One thread at a
+ * time. */
+LokyInputStatus loky_input_take (LokyInput *self, gboolean may_ask, GVariant **item, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The typed messages inside the frames: what each body holds. docs/protocol.md has the table.
+ *
+ * Pure: no I/O and no shared state; callable from any thread. What is parsed here may come from a
+ * hostile peer: every length, type and text is checked before it is used. */
+
+#include <glib.h>
+
+#include "loky-frame-private.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  /* to the worker */
+  LOKY_MESSAGE_SETUP = 1, /* SETUP_TYPE; descriptors: control area, doorbell, pidfd of the parent */
+  LOKY_MESSAGE_TASK_NAME, /* NAME_TYPE; number: what TASK will call it */
+  LOKY_MESSAGE_TASK,      /* a value; slot and number of the task */
+  LOKY_MESSAGE_LEAVE,     /* empty: say goodbye and exit */
+  LOKY_MESSAGE_REFUSE,    /* REFUSE_TYPE: a plugin file that must not be opened */
+
+  /* both ways */
+  LOKY_MESSAGE_RELEASE = 16, /* empty; number: the segment that may be reused */
+
+  /* from the worker */
+  LOKY_MESSAGE_HELLO = 32,   /* HELLO_TYPE: ready for tasks */
+  LOKY_MESSAGE_START_FAILED, /* NAME_TYPE: why the worker cannot serve */
+  LOKY_MESSAGE_RESULT,       /* a value; slot and number of the task */
+  LOKY_MESSAGE_FAILURE,      /* FAILURE_TYPE; slot and number of the task */
+  LOKY_MESSAGE_PROGRESS,     /* empty; slot and number: there is news in the control area */
+  LOKY_MESSAGE_GOODBYE,      /* empty: the last frame of a worker that leaves in order */
+} LokyMessageType;
+
+#define LOKY_MESSAGE_SETUP_TYPE "(suuaaya(tttss))" /* version, worker id, slots, plugin path, refused */
+#define LOKY_MESSAGE_NAME_TYPE "(s)"
+#define LOKY_MESSAGE_REFUSE_TYPE "(tttss)" /* device, inode, mtime in ns, path, reason */
+#define LOKY_MESSAGE_HELLO_TYPE "(su)"     /* version, pid */
+#define LOKY_MESSAGE_FAILURE_TYPE "(sisx)" /* domain, code, message, run time in ns */
+
+/* Type strings and error messages are cut at these lengths, in bytes. */
+#define LOKY_MESSAGE_MAX_TYPE 4096
+#define LOKY_MESSAGE_MAX_ERROR (64 * 1024)
+
+/* Values of up to this size travel in the frame, larger ones in shared memory, in bytes. */
+#define LOKY_MESSAGE_MAX_INLINE (32 * 1024)
+
+typedef enum
+{
+  LOKY_PLACE_INLINE,
+  LOKY_PLACE_SEGMENT, /* in the first descriptor of the frame */
+} LokyPlace;
+
+/* One LokyBuffer that a value refers to by its handle; its descriptor is in the frame. */
+typedef struct
+{
+  gint32 handle;
+  guint32 reserved;
+  guint64 size;
+} LokyBufferRecord;
+
+/* A GVariant on its way, with what is said about it. */
+typedef struct
+{
+  const char *type;   /* NUL-terminated, a definite type */
+  const guint8 *data; /* INLINE: the serialised value; SEGMENT: NULL */
+  guint64 size;       /* of the serialised value, in bytes */
+  LokyPlace place;
+  guint32 segment;    /* SEGMENT: its number, to be released */
+  guint32 name;       /* TASK: what TASK_NAME called the task */
+  guint32 attempt;    /* TASK: from 1 */
+  gint64 run_time;    /* RESULT: in ns */
+  const LokyBufferRecord *buffers;
+  guint n_buffers;
+} LokyValueMessage;
+
+/* Appends all but the data of @value to @out, which must be empty or hold a multiple of eight. */
+void loky_message_append_value (GByteArray *out, const LokyValueMessage *value);
+
+/* How many bytes that is. */
+gsize loky_message_value_overhead (const LokyValueMessage *value);
+
+/* Parses a body. What @value points to is inside @body, which must be aligned to 8 bytes. */
+gboolean loky_message_parse_value (const LokyFrameHeader *header,
+                                   const guint8 *body,
+                                   LokyValueMessage *value,
+                                   GError **error);
+
+/* Parses a body that is a GVariant of the given type; checks that it is in normal form. */
+GVariant *loky_message_parse_variant (const LokyFrameHeader *header,
+                                      const guint8 *body,
+                                      const char *type,
+                                      GError **error);
+
+const char *loky_message_type_to_string (guint type);
+
+G_END_DECLS

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "loky-paths-private.h"
+
+#include <dlfcn.h>
+#include <sys/auxv.h>
+
+/* A program that runs with more rights than its caller must not take programs from the caller's
+ * environment. */
+static const char *
+get_environment (const char *name)
+{
+  return getauxval (AT_SECURE) != 0 ? NULL : g_getenv (name);
+}
+
+/* The folder that holds the code of this function, or NULL. */
+static char *
+find_own_folder (void)
+{
+  g_autofree char *path = NULL;
+  Dl_info info;
+
+  if (dladdr ((gconstpointer) find_own_folder, &info) == 0 || info.dli_fname == NULL)
+    return NULL;
+  path = g_canonicalize_filename (info.dli_fname, NULL);
+  return g_path_get_dirname (path);
+}
+
+static gboolean
+is_build_folder (const char *folder)
+{
+  return folder != NULL && g_str_has_prefix (folder, LOKY_BUILDDIR G_DIR_SEPARATOR_S);
+}
+
+/* @relative seen from our own folder if that exists, else @installed: a prefix that was moved as a
+ * whole keeps working. */
+static char *
+find_installed (const char *own_folder, const char *relative, const char *installed)
+{
+  if (own_folder != NULL)
+    {
+      g_autofree char *path = g_canonicalize_filename (relative, own_folder);
+
+      if (g_file_test (path, G_FILE_TEST_EXISTS))
+        return g_steal_pointer (&path);
+    }
+  return g_strdup (installed);
+}
+
+char *
+loky_paths_find_worker (const char *chosen)
+{
+  g_autofree char *own_folder = find_own_folder ();
+
+  if (chosen == NULL)
+    chosen = get_environment ("LOKY_WORKER");
+  if (chosen != NULL && chosen[0] != '\0')
+    return g_canonicalize_filename (chosen, NULL);
+  if (is_build_folder (own_folder))
+    return g_strdup (LOKY_BUILDDIR "/loky-worker/loky-worker");
+  return find_installed (own_folder, LOKY_LIBEXECDIR_RELATIVE "/loky-worker",
+                         LOKY_LIBEXECDIR "/loky-worker");
+}
+
+char **
+loky_paths_get_plugin_path (void)
+{
+  g_autofree char *own_folder = find_own_folder ();
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  const char *chosen = get_environment ("LOKY_PLUGIN_PATH");
+
+  if (chosen != NULL)
+    {
+      g_auto (GStrv) folders = g_strsplit (chosen, G_SEARCHPATH_SEPARATOR_S, -1);
+
+      for (gsize i = 0; folders[i] != NULL; i++)
+        if (folders[i][0] != '\0')
+          {
+            g_autofree char *folder = g_canonicalize_filename (folders[i], NULL);
+
+            g_strv_builder_add (builder, folder);
+          }
+    }
+  if (is_build_folder (own_folder))
+    g_strv_builder_add (builder, LOKY_BUILDDIR "/plugins");
+  else
+    {
+      g_autofree char *folder = find_installed (own_folder, LOKY_PLUGINDIR_RELATIVE, LOKY_PLUGINDIR);
+
+      g_strv_builder_add (builder, folder);
+    }
+  return g_strv_builder_end (builder);
+}

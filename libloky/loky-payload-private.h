@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Values on their way: kept as bytes until somebody asks for the GVariant, and larger ones moved by
+ * shared memory ("segments") instead of through the socket.
+ *
+ * A segment is a memfd that its sender fills and its receiver reads. It is used again only after the
+ * receiver released it or died. */
+
+#include "loky-buffer-private.h"
+#include "loky-message-private.h"
+
+G_BEGIN_DECLS
+
+/* A value that was received: its bytes are private to this process, so that nobody can change them
+ * while they are looked at. Immutable; reference-counted; callable from any thread. */
+typedef struct
+{
+  gatomicrefcount ref_count;
+  const char *type;
+  gconstpointer data;
+  gsize size;
+  gpointer outside; /* what is freed besides, or NULL */
+  GPtrArray *buffers; /* of LokyBuffer, or NULL */
+} LokyPayload;
+
+/* In the parent: takes what a checked message holds. @fds are those of its frame: those used are
+ * stolen, that is set to -1. Copies out of the segment, which the caller then releases. */
+LokyPayload *loky_payload_new_received (const LokyValueMessage *message, int *fds, GError **error);
+LokyPayload *loky_payload_ref (LokyPayload *self);
+void loky_payload_unref (LokyPayload *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (LokyPayload, loky_payload_unref)
+
+/* The value. LOKY_ERROR_PROTOCOL if it is not in normal form. */
+GVariant *loky_payload_dup_variant (LokyPayload *self, GError **error);
+
+/* The buffers of a message, taken out of @fds (which begin with the segment if there is one). */
+gboolean loky_payload_take_buffers (const LokyValueMessage *message,
+                                    int *fds,
+                                    GPtrArray **buffers,
+                                    GError **error);
+
+/* The segments of one sender for one receiver. Callable from any thread. */
+typedef struct
+{
+  GMutex lock;
+  GPtrArray *segments;
+  guint32 last_number;
+} LokySegmentPool;
+
+typedef struct
+{
+  guint32 number;
+  int fd;
+  guint8 *map;
+  gsize capacity;
+  gboolean in_use;
+} LokySegment;
+
+void loky_segment_pool_init (LokySegmentPool *self);
+void loky_segment_pool_clear (LokySegmentPool *self);
+
+/* A segment of at least @size bytes, for the caller to fill and send; NULL with
+ * LOKY_ERROR_RESOURCES. */
+LokySegment *loky_segment_pool_take (LokySegmentPool *self, gsize size, GError **error);
+
+/* A number that is not in use is ignored: a hostile peer may send any. */
+void loky_segment_pool_release (LokySegmentPool *self, guint64 number);
+
+G_END_DECLS

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Carries out what the scheduler decides: under the lock what must happen at once (slots, frames into
+ * outboxes, ends of futures), after its release what may take time (sending, telling). */
+
+#include "loky-error.h"
+#include "loky-pool-internal.h"
+
+#include <gio/gio.h>
+#include <unistd.h>
+
+void
+loky_pool_turn_begin (LokyPool *self, LokyPoolTurn *turn)
+{
+  *turn = (LokyPoolTurn){ .pool = self };
+  turn->ended_tail = &turn->ended;
+  loky_pool_lock (self);
+  turn->now = g_get_monotonic_time ();
+}
+
+void
+loky_pool_turn_add_flush (LokyPoolTurn *turn, LokyPoolWorker *worker)
+{
+  if (worker->needs_flush)
+    return;
+  worker->needs_flush = TRUE;
+  loky_pool_worker_ref (worker);
+  if (turn->n_to_flush < LOKY_TURN_N_FLUSH)
+    turn->to_flush[turn->n_to_flush++] = worker;
+  else
+    turn->more_to_flush = g_slist_prepend (turn->more_to_flush, worker);
+}
+
+static void
+send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
+{
+  LokyPoolWorker *worker = (LokyPoolWorker *) task->worker;
+  LokyFuture *future = LOKY_FUTURE_FROM_TASK (task);
+  LokyFunction *function = future->function;
+  LokyValueMessage message = { .name = function->number, .attempt = task->attempts };
+
+  if (g_hash_table_add (worker->names, function))
+    loky_channel_append_variant (worker->channel, LOKY_MESSAGE_TASK_NAME, 0, function->number,
+                                 g_variant_new (LOKY_MESSAGE_NAME_TYPE, function->name), NULL, 0);
+  /* The slot before the frame: whoever reads the frame finds it. */
+  loky_control_queue (&worker->control, task->slot, task->number);
+  loky_channel_append_value (worker->channel, LOKY_MESSAGE_TASK, task->slot, task->number, &message,
+                             future->args, future->buffers);
+  loky_pool_turn_add_flush (turn, worker);
+}
+
+static void
+ring_doorbell (LokyPoolWorker *worker)
+{
+  guint64 one = 1;
+  ssize_t written G_GNUC_UNUSED = write (worker->doorbell, &one, sizeof one);
+}
+
+static void
+stop_task (LokySchedulerTask *task)
+{
+  LokyPoolWorker *worker = (LokyPoolWorker *) task->worker;
+
+  loky_control_cancel (&worker->control, task->slot, task->number);
+  ring_doorbell (worker);
+}
+
+static GError *
+describe_broken (LokyPool *self, const char *name)
+{
+  return g_error_new (LOKY_ERROR, LOKY_ERROR_BROKEN, "The task “%s” cannot be run any more: %s", name,
+                      self->broken != NULL ? self->broken->message : "the executor is broken");
+}
+
+static GError *
+describe_end (LokyPool *self, const LokyAction *action, LokyFuture *future)
+{
+  const LokySchedulerTask *task = action->task;
+  const char *name = future->function->name;
+
+  switch (action->outcome)
+    {
+    case LOKY_OUTCOME_CANCELLED:
+      return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The task “%s” was cancelled", name);
+    case LOKY_OUTCOME_TIMED_OUT:
+      return g_error_new (LOKY_ERROR, LOKY_ERROR_TIMED_OUT,
+                          "The task “%s” ran for longer than its timeout of %g s", name,
+                          (double) task->timeout / G_USEC_PER_SEC);
+    case LOKY_OUTCOME_QUEUE_TIMED_OUT:
+      return g_error_new (LOKY_ERROR, LOKY_ERROR_QUEUE_TIMED_OUT,
+                          "No worker was free for the task “%s” within %g s", name,
+                          (double) task->queue_timeout / G_USEC_PER_SEC);
+    case LOKY_OUTCOME_WORKER_DIED:
+      return loky_pool_describe_loss ((LokyPoolWorker *) action->worker, future, &future->loss);
+    case LOKY_OUTCOME_SHUT_DOWN:
+      return g_error_new (LOKY_ERROR, LOKY_ERROR_SHUT_DOWN,
+                          "The executor was shut down before the task “%s” could end", name);
+    case LOKY_OUTCOME_BROKEN:
+      return describe_broken (self, name);
+    case LOKY_OUTCOME_RESULT:
+    case LOKY_OUTCOME_FAILURE:
+    case LOKY_OUTCOME_UNSENDABLE:
+    default:
+      return g_error_new (LOKY_ERROR, LOKY_ERROR_FAILED, "The task “%s” failed", name);
+    }
+}
+
+/* The one place where a future ends. A result or an error that came with the frame was put into the
+ * future before the scheduler was told. */
+static void
+complete_task (LokyPoolTurn *turn, const LokyAction *action)
+{
+  LokyFuture *future = LOKY_FUTURE_FROM_TASK (action->task);
+  LokyPayload *payload = g_steal_pointer (&future->payload);
+  GError *error = g_steal_pointer (&future->error);
+  LokyFutureState end = LOKY_FUTURE_STATE_FAILED;
+
+  if (action->outcome == LOKY_OUTCOME_RESULT)
+    end = LOKY_FUTURE_STATE_SUCCEEDED;
+  else
+    {
+      g_clear_pointer (&payload, loky_payload_unref);
+      if (action->outcome == LOKY_OUTCOME_CANCELLED)
+        end = LOKY_FUTURE_STATE_CANCELLED;
+      if (action->outcome != LOKY_OUTCOME_FAILURE && action->outcome != LOKY_OUTCOME_UNSENDABLE)
+        g_clear_error (&error);
+      if (error == NULL)
+        error = describe_end (turn->pool, action, future);
+    }
+  loky_future_end_locked (future, end, payload, error);
+  future->next_ended = NULL;
+  *turn->ended_tail = future;
+  turn->ended_tail = &future->next_ended;
+}
+
+static void
+start_worker (LokyPoolTurn *turn)
+{
+  LokyPoolWorker *worker = g_new0 (LokyPoolWorker, 1);
+
+  g_atomic_ref_count_init (&worker->ref_count);
+  worker->pool = turn->pool;
+  worker->doorbell = -1;
+  worker->control.fd = -1;
+  worker->names = g_hash_table_new (NULL, NULL);
+  loky_scheduler_add_worker (turn->pool->scheduler, &worker->scheduling);
+  g_queue_push_tail (&turn->pool->to_start, worker);
+  turn->wakes_monitor = TRUE;
+}
+
+static void
+kill_worker (LokyPoolTurn *turn, LokyPoolWorker *worker, LokyKillReason reason)
+{
+  if (worker->is_killed)
+    return;
+  worker->is_killed = TRUE;
+  worker->kill_reason = reason;
+  g_queue_push_tail (&turn->pool->to_kill, loky_pool_worker_ref (worker));
+  turn->wakes_monitor = TRUE;
+}
+
+static void
+run_action (LokyPoolTurn *turn, const LokyAction *action)
+{
+  LokyPool *self = turn->pool;
+  LokySchedulerTask *task = action->task;
+  LokyPoolWorker *worker = (LokyPoolWorker *) action->worker;
+  gint64 started = 0;
+  gboolean is_running;
+
+  switch (action->type)
+    {
+    case LOKY_ACTION_SEND:
+      send_task (turn, task);
+      break;
+    case LOKY_ACTION_RECALL:
+      loky_scheduler_recalled (self->scheduler, task,
+                               loky_control_recall (&worker->control, task->slot, task->number),
+                               turn->now, self->actions);
+      break;
+    case LOKY_ACTION_REVOKE:
+      loky_control_recall (&worker->control, task->slot, task->number);
+      break;
+    case LOKY_ACTION_PROBE:
+      is_running = loky_control_is_running (&worker->control, task->slot, task->number, &started);
+      loky_scheduler_probed (self->scheduler, task, is_running, started, turn->now, self->actions);
+      break;
+    case LOKY_ACTION_STOP:
+      stop_task (task);
+      break;
+    case LOKY_ACTION_COMPLETE:
+      complete_task (turn, action);
+      break;
+    case LOKY_ACTION_START:
+      start_worker (turn);
+      break;
+    case LOKY_ACTION_LEAVE:
+      loky_channel_append (worker->channel, LOKY_MESSAGE_LEAVE, 0, 0);
+      loky_pool_turn_add_flush (turn, worker);
+      break;
+    case LOKY_ACTION_KILL:
+      kill_worker (turn, worker, action->kill_reason);
+      break;
+    case LOKY_ACTION_ABANDON:
+      worker->is_abandoned = TRUE;
+      turn->wakes_monitor = TRUE;
+      break;
+    case LOKY_ACTION_FINISHED:
+      self->is_finished = TRUE;
+      turn->wakes_monitor = TRUE;
+      break;
+    default:
+      g_assert_not_reached ();
+    }
+}
+
+static void
+note_changes (LokyPoolTurn *turn)
+{
+  LokyPool *self = turn->pool;
+  LokyExecutorState state = loky_scheduler_get_state (self->scheduler);
+  guint n_workers = loky_scheduler_get_n_workers (self->scheduler);
+
+  if (state == self->told_state && n_workers == self->told_n_workers)
+    return;
+  self->told_state = state;
+  self->told_n_workers = n_workers;
+  turn->has_changed = TRUE;
+}
+
+void
+loky_pool_turn_run (LokyPoolTurn *turn)
+{
+  LokyPool *self = turn->pool;
+  gint64 deadline;
+
+  /* Answers to questions append to the array while it is walked. */
+  for (guint i = 0; i < self->actions->len; i++)
+    {
+      LokyAction action = g_array_index (self->actions, LokyAction, i);
+
+      run_action (turn, &action);
+    }
+  g_array_set_size (self->actions, 0);
+
+  deadline = loky_scheduler_get_deadline (self->scheduler);
+  if (deadline >= 0 && (self->timer < 0 || deadline < self->timer))
+    turn->wakes_monitor = TRUE;
+  if (self->is_finished && !self->has_thread)
+    self->is_over = TRUE;
+  note_changes (turn);
+  if (self->waits != NULL)
+    loky_pool_check_waits_locked (self, &turn->waits);
+}
+
+/* A value that did not fit into shared memory was not sent: its task fails, its worker goes on. */
+static void
+tell_failures (LokyPool *self, LokyPoolWorker *worker)
+{
+  LokySendFailure failure;
+
+  while (loky_channel_take_failure (worker->channel, &failure))
+    {
+      LokySchedulerTask *task;
+      LokyPoolTurn turn;
+
+      loky_pool_turn_begin (self, &turn);
+      task = loky_scheduler_find (&worker->scheduling, failure.slot, failure.number);
+      if (task != NULL)
+        {
+          LOKY_FUTURE_FROM_TASK (task)->error = g_steal_pointer (&failure.error);
+          loky_scheduler_returned (self->scheduler, task, LOKY_OUTCOME_UNSENDABLE, 0, turn.now,
+                                   self->actions);
+        }
+      loky_pool_turn_end (&turn);
+      g_clear_error (&failure.error);
+    }
+}
+
+void
+loky_pool_flush_worker (LokyPool *self, LokyPoolWorker *worker)
+{
+  if (worker->channel == NULL)
+    return;
+  /* CLOSED is found out by the monitor too, which is woken by the hang-up. */
+  loky_channel_flush (worker->channel);
+  tell_failures (self, worker);
+}
+
+static void
+flush_and_unref (LokyPool *self, LokyPoolWorker *worker)
+{
+  loky_pool_flush_worker (self, worker);
+  loky_pool_worker_unref (worker);
+}
+
+void
+loky_pool_turn_end (LokyPoolTurn *turn)
+{
+  LokyPool *self = turn->pool;
+
+  loky_pool_turn_run (turn);
+  for (guint i = 0; i < turn->n_to_flush; i++)
+    turn->to_flush[i]->needs_flush = FALSE;
+  for (GSList *l = turn->more_to_flush; l != NULL; l = l->next)
+    ((LokyPoolWorker *) l->data)->needs_flush = FALSE;
+  if (turn->wakes_monitor && self->source != NULL)
+    g_source_set_ready_time (self->source, 0);
+  /* It only arms a source: it is not user code. */
+  if (turn->has_changed && self->changed_func != NULL)
+    self->changed_func (self->changed_data);
+  loky_pool_unlock (self);
+
+  for (guint i = 0; i < turn->n_to_flush; i++)
+    flush_and_unref (self, turn->to_flush[i]);
+  for (GSList *l = turn->more_to_flush; l != NULL; l = l->next)
+    flush_and_unref (self, l->data);
+  g_slist_free (turn->more_to_flush);
+  while (turn->ended != NULL)
+    {
+      LokyFuture *future = turn->ended;
+
+      turn->ended = future->next_ended;
+      loky_future_announce (future);
+      g_object_unref (future);
+    }
+  loky_pool_end_waits (turn->waits);
+}

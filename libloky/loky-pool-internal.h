@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files of the pool share: loky-pool.c (life and what owners of tasks do),
+ * loky-pool-actions.c (carrying out what the scheduler decides) and loky-pool-events.c (the monitor
+ * thread: what workers do). */
+
+#include "loky-channel-private.h"
+#include "loky-control-private.h"
+#include "loky-pool-private.h"
+#include "loky-stderr-private.h"
+#include "loky-worker-process-private.h"
+
+G_BEGIN_DECLS
+
+typedef struct _LokyPoolWorker LokyPoolWorker;
+
+typedef enum
+{
+  LOKY_WATCH_CHANNEL,
+  LOKY_WATCH_PIDFD,
+  LOKY_WATCH_STDERR,
+} LokyWatchKind;
+
+/* What an epoll event points to. */
+typedef struct
+{
+  LokyWatchKind kind;
+  LokyPoolWorker *worker;
+} LokyWatch;
+
+struct _LokyPoolWorker
+{
+  LokySchedulerWorker scheduling; /* pool lock */
+
+  gatomicrefcount ref_count;
+  LokyPool *pool; /* not a reference: the monitor thread, which has one, outlives all workers */
+  guint id;
+  LokyControl control;
+  int doorbell;
+  LokyChannel *channel; /* NULL until the process was started; then constant */
+
+  /* pool lock */
+  GHashTable *names;    /* of LokyFunction, that the worker was told */
+  gboolean needs_flush; /* in the list of the turn that holds the lock */
+  gboolean is_killed; /* KILL was asked for */
+  gboolean is_abandoned;
+  LokyKillReason kill_reason;
+  gboolean kill_is_ours; /* not the scheduler's: a protocol error or a closed channel */
+
+  /* the monitor thread's */
+  LokyWorkerProcess *process;
+  gboolean has_said_hello;
+  gboolean has_said_goodbye;
+  gboolean channel_is_closed;
+  gboolean is_buried;
+  GError *cause; /* why we killed it, or why it could not start */
+  LokyEnding ending;
+  char *stderr_tail;
+  char *reason;
+  LokyWatch watches[3];
+};
+
+/* A plugin file that a worker did not survive the opening of. */
+typedef struct
+{
+  guint64 device;
+  guint64 inode;
+  guint64 mtime; /* ns */
+  char *path;
+  char *reason;
+} LokyRefusal;
+
+struct _LokyPool
+{
+  gatomicrefcount ref_count;
+  guint fork_generation;
+  GMutex lock;
+
+  /* lock */
+  LokyScheduler *scheduler;
+  GArray *actions;
+  GHashTable *functions; /* name → LokyFunction */
+  guint32 last_function;
+  GHashTable *mailboxes; /* GMainContext → LokyMailbox */
+  GSList *waits;         /* of LokyPoolWait */
+  char *worker_path;
+  char **plugin_path;
+  char **environment;
+  GPtrArray *refusals;
+  GError *broken;     /* why the executor is */
+  GError *start_error; /* why the last worker could not start */
+  guint n_abandoned;
+  gint64 timer; /* when the monitor wakes at the latest; -1: not by the clock */
+  gboolean has_thread;
+  gboolean is_finished; /* the monitor is to end */
+  gboolean is_over;     /* it has */
+  GThread *thread;      /* until it was joined */
+  GQueue to_start;      /* of LokyPoolWorker: references */
+  GQueue to_kill;
+  LokyPoolChanged changed_func;
+  gpointer changed_data;
+  LokyExecutorState told_state;
+  guint told_n_workers;
+
+  /* constant while the monitor runs */
+  GMainContext *context;
+  GSource *source;
+  int epoll_fd;
+  int parent_pidfd;
+  LokyStderr *output;
+
+  /* the monitor thread's */
+  GMainLoop *loop;
+  guint last_worker;
+  GPtrArray *workers; /* of LokyPoolWorker: references */
+  GPtrArray *graveyard; /* those whose events may still be in the list at hand */
+};
+
+#define LOKY_TURN_N_FLUSH 8
+
+/* One hold of the lock, and what is to be done when it is released. */
+typedef struct
+{
+  LokyPool *pool;
+  gint64 now;
+  LokyPoolWorker *to_flush[LOKY_TURN_N_FLUSH]; /* references */
+  guint n_to_flush;
+  GSList *more_to_flush; /* references */
+  LokyFuture *ended;        /* references */
+  LokyFuture **ended_tail;
+  GSList *waits; /* that are over */
+  gboolean wakes_monitor;
+  gboolean has_changed;
+} LokyPoolTurn;
+
+/* Takes the lock. */
+void loky_pool_turn_begin (LokyPool *self, LokyPoolTurn *turn);
+/* Carries out the actions, releases the lock, sends, and tells whoever is to be told. */
+void loky_pool_turn_end (LokyPoolTurn *turn);
+
+/* The same as two steps, for who has to do something else under the lock in between. */
+void loky_pool_turn_run (LokyPoolTurn *turn);
+
+void loky_pool_turn_add_flush (LokyPoolTurn *turn, LokyPoolWorker *worker);
+void loky_pool_flush_worker (LokyPool *self, LokyPoolWorker *worker);
+
+LokyPoolWorker *loky_pool_worker_ref (LokyPoolWorker *worker);
+void loky_pool_worker_unref (LokyPoolWorker *worker);
+
+/* Makes what the monitor needs and starts it. */
+gboolean loky_pool_ensure_thread_locked (LokyPool *self, GError **error);
+gpointer loky_pool_run_monitor (gpointer user_data);
+gboolean loky_pool_monitor_init (LokyPool *self, GError **error);
+void loky_pool_monitor_clear (LokyPool *self);
+
+/* The error of a task that was lost with its worker. */
+GError *loky_pool_describe_loss (LokyPoolWorker *worker, LokyFuture *future, LokyLoss **loss);
+
+/* Ends the waits whose condition holds; called by turn_run. */
+void loky_pool_check_waits_locked (LokyPool *self, GSList **over);
+void loky_pool_end_waits (GSList *over);
+
+void loky_refusal_free (LokyRefusal *refusal);
+GVariant *loky_refusal_to_variant (const LokyRefusal *refusal);
+
+G_END_DECLS

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The pool: the scheduler, the workers and the monitor thread, under one lock.
+ *
+ * An executor is a handle on a pool. The pool holds itself, by its thread, until it is idle and shut
+ * down; futures hold it too, for its lock.
+ *
+ * All functions can be called from any thread, without the lock unless they end in _locked. None
+ * calls user code with the lock held. Lock order: the pool's lock, then a channel's or a mailbox's. */
+
+#include "loky-future-private.h"
+
+G_BEGIN_DECLS
+
+LokyPool *loky_pool_new (guint max_workers);
+LokyPool *loky_pool_ref (LokyPool *self);
+void loky_pool_unref (LokyPool *self);
+
+void loky_pool_lock (LokyPool *self);
+void loky_pool_unlock (LokyPool *self);
+
+/* Waits on @cond until @end (CLOCK_MONOTONIC, in µs; negative: for ever). FALSE: the time is over. */
+gboolean loky_pool_wait_locked (LokyPool *self, GCond *cond, gint64 end);
+
+/* Told when the state or the number of workers may have changed: in any thread, with the lock held, so
+ * that it may only arm a source. Once it was set to NULL it is not called any more. */
+typedef void (*LokyPoolChanged) (gpointer user_data);
+void loky_pool_set_changed_func (LokyPool *self, LokyPoolChanged func, gpointer user_data);
+
+/* --- settings --- */
+
+void loky_pool_set_max_workers (LokyPool *self, guint max_workers);
+/* ms, negative for none */
+void loky_pool_set_idle_timeout (LokyPool *self, gint64 idle_timeout);
+void loky_pool_set_crash_policy (LokyPool *self, LokyCrashPolicy crash_policy);
+/* Each NULL for the default. */
+void loky_pool_set_worker_path (LokyPool *self, const char *worker_path);
+void loky_pool_set_plugin_path (LokyPool *self, const char *const *plugin_path);
+void loky_pool_set_environment (LokyPool *self, const char *const *environment);
+char **loky_pool_dup_plugin_path (LokyPool *self);
+
+/* --- state --- */
+
+typedef struct
+{
+  LokyExecutorState state;
+  guint n_workers; /* that serve */
+  guint64 n_pending;
+  guint n_running;
+} LokyPoolStatus;
+
+void loky_pool_get_status (LokyPool *self, LokyPoolStatus *status);
+
+/* --- tasks --- */
+
+/* Submits @future, whose args, buffers and task options are set. With @has_mailbox its news go to the
+ * thread-default main context. */
+gboolean loky_pool_submit (LokyPool *self,
+                           LokyFuture *future,
+                           const char *task,
+                           gboolean has_mailbox,
+                           GError **error);
+gboolean loky_pool_cancel (LokyPool *self, LokyFuture *future);
+gboolean loky_pool_is_task_running_locked (LokyPool *self, LokySchedulerTask *task);
+gdouble loky_pool_get_task_progress_locked (LokyPool *self, LokySchedulerTask *task);
+
+/* --- life --- */
+
+typedef enum
+{
+  LOKY_POOL_WARM,
+  LOKY_POOL_SHUT_DOWN,
+} LokyPoolCondition;
+
+/* Starts workers until @n_workers serve. */
+gboolean loky_pool_warm_up (LokyPool *self, guint n_workers, GError **error);
+/* @timeout in ms, negative for none */
+void loky_pool_shutdown (LokyPool *self, LokyShutdownMode mode, gint64 timeout);
+
+/* @task returns TRUE when the condition holds, or an error if it cannot any more; a cancellation ends
+ * the wait at once. Takes over @task. */
+void loky_pool_wait_async (LokyPool *self, LokyPoolCondition condition, GTask *task);
+gboolean loky_pool_wait_sync (LokyPool *self,
+                              LokyPoolCondition condition,
+                              GCancellable *cancellable,
+                              GError **error);
+
+/* Joins the monitor thread of a pool that is shut down, unless the caller is that thread. */
+void loky_pool_join (LokyPool *self);
+
+G_END_DECLS

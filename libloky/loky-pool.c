@@ -1,0 +1,686 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The life of a pool, its settings, and what the owners of tasks do. */
+
+#include <gio/gio.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+
+#include "loky-error.h"
+#include "loky-executor-private.h"
+#include "loky-pool-internal.h"
+#include "loky-util-private.h"
+
+/* Somebody who waits for the pool to be warm or shut down: a GTask, or a thread. */
+typedef struct
+{
+  gatomicrefcount ref_count;
+  LokyPool *pool;
+  LokyPoolCondition condition;
+  GTask *task;
+  GSource *cancellation;
+  GCond cond;
+  gboolean is_cancelled; /* pool lock */
+  gboolean is_over;      /* pool lock */
+  GError *error;         /* pool lock */
+} LokyPoolWait;
+
+/* Rises in each child of a fork(): there a pool has neither its thread nor its workers. */
+static gint fork_generation;
+
+static void
+forked_child (void)
+{
+  g_atomic_int_inc (&fork_generation);
+}
+
+static void
+watch_forks (void)
+{
+  static gsize once;
+
+  if (g_once_init_enter (&once))
+    {
+      pthread_atfork (NULL, NULL, forked_child);
+      g_once_init_leave (&once, 1);
+    }
+}
+
+static void
+function_free (LokyFunction *function)
+{
+  g_free (function->name);
+  g_free (function);
+}
+
+static void
+mailbox_close_and_unref (LokyMailbox *mailbox)
+{
+  loky_mailbox_close (mailbox);
+  loky_mailbox_unref (mailbox);
+}
+
+void
+loky_refusal_free (LokyRefusal *refusal)
+{
+  g_free (refusal->path);
+  g_free (refusal->reason);
+  g_free (refusal);
+}
+
+GVariant *
+loky_refusal_to_variant (const LokyRefusal *refusal)
+{
+  g_autofree char *path = g_filename_display_name (refusal->path);
+
+  return g_variant_new (LOKY_MESSAGE_REFUSE_TYPE, refusal->device, refusal->inode, refusal->mtime,
+                        path, refusal->reason);
+}
+
+LokyPool *
+loky_pool_new (guint max_workers)
+{
+  LokyPool *self = g_new0 (LokyPool, 1);
+
+  watch_forks ();
+  g_atomic_ref_count_init (&self->ref_count);
+  self->fork_generation = (guint) g_atomic_int_get (&fork_generation);
+  g_mutex_init (&self->lock);
+  self->scheduler = loky_scheduler_new (max_workers);
+  self->actions = g_array_new (FALSE, FALSE, sizeof (LokyAction));
+  self->functions
+      = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) function_free);
+  self->mailboxes = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) mailbox_close_and_unref);
+  self->refusals = g_ptr_array_new_with_free_func ((GDestroyNotify) loky_refusal_free);
+  self->timer = -1;
+  self->epoll_fd = -1;
+  self->parent_pidfd = -1;
+  g_queue_init (&self->to_start);
+  g_queue_init (&self->to_kill);
+  return self;
+}
+
+LokyPool *
+loky_pool_ref (LokyPool *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+loky_pool_unref (LokyPool *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+  /* Nobody joined it; it held a reference itself until it was done. */
+  if (self->thread != NULL)
+    g_thread_unref (self->thread);
+  loky_scheduler_free (self->scheduler);
+  g_array_unref (self->actions);
+  g_hash_table_unref (self->mailboxes);
+  g_hash_table_unref (self->functions);
+  g_ptr_array_unref (self->refusals);
+  g_clear_error (&self->broken);
+  g_clear_error (&self->start_error);
+  g_free (self->worker_path);
+  g_strfreev (self->plugin_path);
+  g_strfreev (self->environment);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+void
+loky_pool_lock (LokyPool *self)
+{
+  g_mutex_lock (&self->lock);
+}
+
+void
+loky_pool_unlock (LokyPool *self)
+{
+  g_mutex_unlock (&self->lock);
+}
+
+gboolean
+loky_pool_wait_locked (LokyPool *self, GCond *cond, gint64 end)
+{
+  if (end < 0)
+    {
+      g_cond_wait (cond, &self->lock);
+      return TRUE;
+    }
+  return g_cond_wait_until (cond, &self->lock, end);
+}
+
+LokyPoolWorker *
+loky_pool_worker_ref (LokyPoolWorker *worker)
+{
+  g_atomic_ref_count_inc (&worker->ref_count);
+  return worker;
+}
+
+void
+loky_pool_worker_unref (LokyPoolWorker *worker)
+{
+  if (!g_atomic_ref_count_dec (&worker->ref_count))
+    return;
+  g_hash_table_unref (worker->names);
+  g_clear_pointer (&worker->channel, loky_channel_free);
+  loky_control_clear (&worker->control);
+  loky_close_fd (&worker->doorbell);
+  g_clear_error (&worker->cause);
+  g_free (worker->stderr_tail);
+  g_free (worker->reason);
+  g_free (worker);
+}
+
+static gboolean
+check_process (LokyPool *self, GError **error)
+{
+  if (self->fork_generation == (guint) g_atomic_int_get (&fork_generation))
+    return TRUE;
+  g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_FORKED,
+                       "The executor was made before this process was forked off: make a new one");
+  return FALSE;
+}
+
+/* --- settings --------------------------------------------------------------------------------- */
+
+void
+loky_pool_set_changed_func (LokyPool *self, LokyPoolChanged func, gpointer user_data)
+{
+  loky_pool_lock (self);
+  self->changed_func = func;
+  self->changed_data = user_data;
+  loky_pool_unlock (self);
+}
+
+void
+loky_pool_set_max_workers (LokyPool *self, guint max_workers)
+{
+  LokyPoolTurn turn;
+
+  loky_pool_turn_begin (self, &turn);
+  loky_scheduler_set_max_workers (self->scheduler, max_workers, turn.now, self->actions);
+  loky_pool_turn_end (&turn);
+}
+
+void
+loky_pool_set_idle_timeout (LokyPool *self, gint64 idle_timeout)
+{
+  LokyPoolTurn turn;
+
+  loky_pool_turn_begin (self, &turn);
+  loky_scheduler_set_idle_timeout (self->scheduler, loky_usec_from_msec (idle_timeout), turn.now,
+                                   self->actions);
+  loky_pool_turn_end (&turn);
+}
+
+void
+loky_pool_set_crash_policy (LokyPool *self, LokyCrashPolicy crash_policy)
+{
+  loky_pool_lock (self);
+  loky_scheduler_set_crash_policy (self->scheduler, crash_policy);
+  loky_pool_unlock (self);
+}
+
+void
+loky_pool_set_worker_path (LokyPool *self, const char *worker_path)
+{
+  loky_pool_lock (self);
+  g_free (self->worker_path);
+  self->worker_path = g_strdup (worker_path);
+  loky_pool_unlock (self);
+}
+
+static void
+set_strv (LokyPool *self, char ***field, const char *const *value)
+{
+  char **copy = g_strdupv ((char **) value);
+
+  loky_pool_lock (self);
+  g_strfreev (*field);
+  *field = copy;
+  loky_pool_unlock (self);
+}
+
+void
+loky_pool_set_plugin_path (LokyPool *self, const char *const *plugin_path)
+{
+  set_strv (self, &self->plugin_path, plugin_path);
+}
+
+void
+loky_pool_set_environment (LokyPool *self, const char *const *environment)
+{
+  set_strv (self, &self->environment, environment);
+}
+
+char **
+loky_pool_dup_plugin_path (LokyPool *self)
+{
+  char **path;
+
+  loky_pool_lock (self);
+  path = g_strdupv (self->plugin_path);
+  loky_pool_unlock (self);
+  return path;
+}
+
+void
+loky_pool_get_status (LokyPool *self, LokyPoolStatus *status)
+{
+  loky_pool_lock (self);
+  status->state = loky_scheduler_get_state (self->scheduler);
+  /* Shut down means that the monitor is gone too. */
+  if (status->state == LOKY_EXECUTOR_STATE_SHUT_DOWN && !self->is_over)
+    status->state = LOKY_EXECUTOR_STATE_SHUTTING_DOWN;
+  status->n_workers = loky_scheduler_get_n_workers (self->scheduler);
+  status->n_running = loky_scheduler_get_n_busy (self->scheduler);
+  status->n_pending = loky_scheduler_get_n_tasks (self->scheduler) - status->n_running;
+  loky_pool_unlock (self);
+}
+
+/* --- the monitor thread ----------------------------------------------------------------------- */
+
+/* GLib aborts the process when a context cannot have its descriptor. */
+static gboolean
+check_descriptors (GError **error)
+{
+  loky_autofd int first = eventfd (0, EFD_CLOEXEC);
+  loky_autofd int second = eventfd (0, EFD_CLOEXEC);
+
+  if (first >= 0 && second >= 0)
+    return TRUE;
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "The pool cannot be started: %s",
+               g_strerror (errno));
+  return FALSE;
+}
+
+gboolean
+loky_pool_ensure_thread_locked (LokyPool *self, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+
+  if (self->has_thread)
+    return TRUE;
+  if (!check_descriptors (error) || !loky_pool_monitor_init (self, error))
+    return FALSE;
+  loky_pool_ref (self);
+  self->thread = g_thread_try_new ("loky-monitor", loky_pool_run_monitor, self, &local_error);
+  if (self->thread == NULL)
+    {
+      loky_pool_monitor_clear (self);
+      /* Not the last one: the caller has one. */
+      loky_pool_unref (self);
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "The pool cannot be started: %s",
+                   local_error->message);
+      return FALSE;
+    }
+  self->has_thread = TRUE;
+  return TRUE;
+}
+
+void
+loky_pool_join (LokyPool *self)
+{
+  GThread *thread = NULL;
+
+  loky_pool_lock (self);
+  if (self->is_over && self->thread != NULL && self->thread != g_thread_self ())
+    thread = g_steal_pointer (&self->thread);
+  loky_pool_unlock (self);
+  if (thread != NULL)
+    g_thread_join (thread);
+}
+
+/* --- tasks ------------------------------------------------------------------------------------ */
+
+static LokyFunction *
+ensure_function_locked (LokyPool *self, const char *name)
+{
+  LokyFunction *function = g_hash_table_lookup (self->functions, name);
+
+  if (function == NULL)
+    {
+      function = g_new0 (LokyFunction, 1);
+      function->name = g_strdup (name);
+      function->number = ++self->last_function;
+      function->scheduling.run_time = -1;
+      g_hash_table_insert (self->functions, function->name, function);
+    }
+  return function;
+}
+
+static LokyMailbox *
+ensure_mailbox_locked (LokyPool *self, GMainContext *context)
+{
+  LokyMailbox *mailbox = g_hash_table_lookup (self->mailboxes, context);
+
+  if (mailbox != NULL && loky_mailbox_is_dead (mailbox))
+    mailbox = NULL;
+  if (mailbox == NULL)
+    {
+      mailbox = loky_mailbox_new (context);
+      g_hash_table_replace (self->mailboxes, context, mailbox);
+    }
+  return loky_mailbox_ref (mailbox);
+}
+
+static gboolean
+check_open_locked (LokyPool *self, const char *what, GError **error)
+{
+  switch (loky_scheduler_get_state (self->scheduler))
+    {
+    case LOKY_EXECUTOR_STATE_OPEN:
+      return TRUE;
+    case LOKY_EXECUTOR_STATE_BROKEN:
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_BROKEN, "%s: %s", what,
+                   self->broken != NULL ? self->broken->message : "the executor is broken");
+      return FALSE;
+    case LOKY_EXECUTOR_STATE_SHUTTING_DOWN:
+    case LOKY_EXECUTOR_STATE_SHUT_DOWN:
+    default:
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_SHUT_DOWN, "%s: the executor was shut down", what);
+      return FALSE;
+    }
+}
+
+gboolean
+loky_pool_submit (LokyPool *self,
+                  LokyFuture *future,
+                  const char *task,
+                  gboolean has_mailbox,
+                  GError **error)
+{
+  GMainContext *context = has_mailbox ? g_main_context_ref_thread_default () : NULL;
+  LokyPoolTurn turn;
+  gboolean is_accepted;
+
+  if (!check_process (self, error))
+    {
+      g_clear_pointer (&context, g_main_context_unref);
+      return FALSE;
+    }
+  loky_pool_turn_begin (self, &turn);
+  is_accepted = check_open_locked (self, "The task cannot be submitted", error) &&
+                loky_pool_ensure_thread_locked (self, error);
+  if (is_accepted)
+    {
+      future->pool = loky_pool_ref (self);
+      future->function = ensure_function_locked (self, task);
+      future->task.function = &future->function->scheduling;
+      if (context != NULL)
+        future->mailbox = ensure_mailbox_locked (self, context);
+      g_object_ref (future);
+      loky_scheduler_submit (self->scheduler, &future->task, turn.now, self->actions);
+    }
+  loky_pool_turn_end (&turn);
+  g_clear_pointer (&context, g_main_context_unref);
+  return is_accepted;
+}
+
+LokyFuture *
+loky_pool_make_failed (LokyPool *self, const char *task, const GError *error)
+{
+  LokyFuture *future = loky_future_new ();
+
+  loky_pool_lock (self);
+  future->pool = loky_pool_ref (self);
+  future->function = ensure_function_locked (self, task);
+  future->task.state = LOKY_TASK_STATE_ENDED;
+  loky_future_end_locked (future, LOKY_FUTURE_STATE_FAILED, NULL, g_error_copy (error));
+  future->is_announced = TRUE;
+  loky_pool_unlock (self);
+  return future;
+}
+
+gboolean
+loky_pool_cancel (LokyPool *self, LokyFuture *future)
+{
+  LokyPoolTurn turn;
+  gboolean is_accepted;
+
+  if (!check_process (self, NULL))
+    return FALSE;
+  loky_pool_turn_begin (self, &turn);
+  is_accepted = loky_scheduler_cancel (self->scheduler, &future->task, turn.now, self->actions) ||
+                future->end == LOKY_FUTURE_STATE_CANCELLED;
+  loky_pool_turn_end (&turn);
+  return is_accepted;
+}
+
+gboolean
+loky_pool_is_task_running_locked (LokyPool *self, LokySchedulerTask *task)
+{
+  LokyPoolWorker *worker = (LokyPoolWorker *) task->worker;
+  gint64 started;
+
+  return loky_control_is_running (&worker->control, task->slot, task->number, &started);
+}
+
+gdouble
+loky_pool_get_task_progress_locked (LokyPool *self, LokySchedulerTask *task)
+{
+  LokyPoolWorker *worker = (LokyPoolWorker *) task->worker;
+
+  if (!loky_pool_is_task_running_locked (self, task))
+    return 0;
+  return loky_control_get_progress (&worker->control, task->slot);
+}
+
+/* --- waiting for the pool --------------------------------------------------------------------- */
+
+static void
+pool_wait_unref (LokyPoolWait *wait)
+{
+  if (!g_atomic_ref_count_dec (&wait->ref_count))
+    return;
+  g_clear_object (&wait->task);
+  g_clear_error (&wait->error);
+  g_clear_pointer (&wait->cancellation, g_source_unref);
+  g_cond_clear (&wait->cond);
+  loky_pool_unref (wait->pool);
+  g_free (wait);
+}
+
+static LokyPoolWait *
+pool_wait_new (LokyPool *self, LokyPoolCondition condition)
+{
+  LokyPoolWait *wait = g_new0 (LokyPoolWait, 1);
+
+  g_atomic_ref_count_init (&wait->ref_count);
+  g_cond_init (&wait->cond);
+  wait->pool = loky_pool_ref (self);
+  wait->condition = condition;
+  return wait;
+}
+
+/* Whether the wait is over, and whether because of an error. */
+static gboolean
+check_wait_locked (LokyPool *self, LokyPoolWait *wait)
+{
+  if (wait->condition == LOKY_POOL_SHUT_DOWN)
+    {
+      if (!self->is_over)
+        return FALSE;
+      if (self->n_abandoned > 0)
+        g_set_error (&wait->error, LOKY_ERROR, LOKY_ERROR_FAILED,
+                     "%u workers did not end although they were killed", self->n_abandoned);
+      return TRUE;
+    }
+  if (!check_open_locked (self, "The workers cannot be started", &wait->error))
+    return TRUE;
+  return loky_scheduler_is_warm (self->scheduler);
+}
+
+void
+loky_pool_check_waits_locked (LokyPool *self, GSList **over)
+{
+  GSList *next;
+
+  for (GSList *l = self->waits; l != NULL; l = next)
+    {
+      LokyPoolWait *wait = l->data;
+
+      next = l->next;
+      if (!check_wait_locked (self, wait))
+        continue;
+      wait->is_over = TRUE;
+      self->waits = g_slist_remove_link (self->waits, l);
+      *over = g_slist_concat (l, *over);
+      g_cond_signal (&wait->cond);
+    }
+}
+
+void
+loky_pool_end_waits (GSList *over)
+{
+  for (GSList *l = over; l != NULL; l = l->next)
+    {
+      LokyPoolWait *wait = l->data;
+
+      if (wait->task != NULL)
+        {
+          if (wait->cancellation != NULL)
+            g_source_destroy (wait->cancellation);
+          if (wait->error != NULL)
+            g_task_return_error (wait->task, g_steal_pointer (&wait->error));
+          else
+            g_task_return_boolean (wait->task, TRUE);
+        }
+      pool_wait_unref (wait);
+    }
+  g_slist_free (over);
+}
+
+static gboolean
+pool_wait_cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  LokyPoolWait *wait = user_data;
+  LokyPool *self = wait->pool;
+  gboolean was_waiting;
+
+  loky_pool_lock (self);
+  was_waiting = g_slist_find (self->waits, wait) != NULL;
+  self->waits = g_slist_remove (self->waits, wait);
+  loky_pool_unlock (self);
+  if (was_waiting)
+    {
+      g_task_return_error_if_cancelled (wait->task);
+      pool_wait_unref (wait);
+    }
+  return G_SOURCE_REMOVE;
+}
+
+void
+loky_pool_wait_async (LokyPool *self, LokyPoolCondition condition, GTask *task)
+{
+  GCancellable *cancellable = g_task_get_cancellable (task);
+  LokyPoolWait *wait = pool_wait_new (self, condition);
+  LokyPoolTurn turn;
+
+  wait->task = task;
+  g_task_set_check_cancellable (task, FALSE);
+  if (cancellable != NULL)
+    {
+      wait->cancellation = g_cancellable_source_new (cancellable);
+      g_source_set_static_name (wait->cancellation, "[loky] cancelled wait");
+      g_atomic_ref_count_inc (&wait->ref_count);
+      g_source_set_callback (wait->cancellation, G_SOURCE_FUNC (pool_wait_cancelled_cb), wait,
+                             (GDestroyNotify) pool_wait_unref);
+    }
+  loky_pool_turn_begin (self, &turn);
+  self->waits = g_slist_prepend (self->waits, wait);
+  if (wait->cancellation != NULL)
+    g_source_attach (wait->cancellation, g_task_get_context (task));
+  loky_pool_turn_end (&turn);
+}
+
+static void
+thread_cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  LokyPoolWait *wait = user_data;
+
+  loky_pool_lock (wait->pool);
+  wait->is_cancelled = TRUE;
+  g_cond_signal (&wait->cond);
+  loky_pool_unlock (wait->pool);
+}
+
+gboolean
+loky_pool_wait_sync (LokyPool *self,
+                     LokyPoolCondition condition,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+  LokyPoolWait *wait = pool_wait_new (self, condition);
+  g_autoptr (GError) wait_error = NULL;
+  gulong handler = 0;
+  gboolean is_over;
+  LokyPoolTurn turn;
+
+  if (cancellable != NULL)
+    handler = g_cancellable_connect (cancellable, G_CALLBACK (thread_cancelled_cb), wait, NULL);
+
+  g_atomic_ref_count_inc (&wait->ref_count);
+  loky_pool_turn_begin (self, &turn);
+  self->waits = g_slist_prepend (self->waits, wait);
+  loky_pool_turn_end (&turn);
+
+  loky_pool_lock (self);
+  while (!wait->is_over && !wait->is_cancelled)
+    loky_pool_wait_locked (self, &wait->cond, -1);
+  is_over = wait->is_over;
+  if (!is_over)
+    {
+      self->waits = g_slist_remove (self->waits, wait);
+      pool_wait_unref (wait);
+    }
+  wait_error = g_steal_pointer (&wait->error);
+  loky_pool_unlock (self);
+
+  if (cancellable != NULL)
+    g_cancellable_disconnect (cancellable, handler);
+  pool_wait_unref (wait);
+  if (!is_over)
+    return !g_cancellable_set_error_if_cancelled (cancellable, error);
+  if (wait_error != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&wait_error));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+loky_pool_warm_up (LokyPool *self, guint n_workers, GError **error)
+{
+  LokyPoolTurn turn;
+  gboolean is_possible;
+
+  if (!check_process (self, error))
+    return FALSE;
+  loky_pool_turn_begin (self, &turn);
+  is_possible = check_open_locked (self, "The workers cannot be started", error) &&
+                loky_pool_ensure_thread_locked (self, error);
+  if (is_possible)
+    loky_scheduler_warm_up (self->scheduler, n_workers == 0 ? G_MAXUINT : n_workers, turn.now,
+                            self->actions);
+  loky_pool_turn_end (&turn);
+  return is_possible;
+}
+
+void
+loky_pool_shutdown (LokyPool *self, LokyShutdownMode mode, gint64 timeout)
+{
+  LokyPoolTurn turn;
+
+  if (!check_process (self, NULL))
+    return;
+  loky_pool_turn_begin (self, &turn);
+  loky_scheduler_shutdown (self->scheduler, mode,
+                           timeout < 0 ? -1 : turn.now + loky_usec_from_msec (timeout), turn.now,
+                           self->actions);
+  loky_pool_turn_end (&turn);
+}

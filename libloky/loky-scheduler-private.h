@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Who runs what, when: the queue, the priorities, which worker gets which task, what is sent ahead
+ * and taken back, retries, deadlines, the crash policy and the shutdown.
+ *
+ * Pure: the scheduler knows no process, file, clock or callback. It is told of an event and of the
+ * time (CLOCK_MONOTONIC, in µs) and appends actions to the caller's list. The caller carries them
+ * out in their order, before it tells of the next event; RECALL, PROBE and START are questions, which
+ * it answers at once, and the answer appends further actions to the same list.
+ *
+ * Tasks and workers are the caller's structures, which hold those below; the scheduler only links
+ * them. A task belongs to the scheduler from submit to its one COMPLETE action; a worker from
+ * add_worker to worker_gone.
+ *
+ * Not thread-safe: the pool calls it with its lock held. */
+
+#include <glib.h>
+
+#include "loky-enums.h"
+
+G_BEGIN_DECLS
+
+#define LOKY_SCHEDULER_MAX_DEPTH 256
+
+typedef struct _LokyScheduler LokyScheduler;
+typedef struct _LokySchedulerTask LokySchedulerTask;
+typedef struct _LokySchedulerWorker LokySchedulerWorker;
+
+/* What all tasks of one name share. */
+typedef struct
+{
+  gint64 run_time; /* a running mean, in ns; -1 until one has returned */
+} LokySchedulerFunction;
+
+typedef enum
+{
+  LOKY_DEADLINE_QUEUE,    /* of a task that waits: its queue timeout */
+  LOKY_DEADLINE_RUN,      /* of a task that was sent: its timeout, to be probed */
+  LOKY_DEADLINE_GRACE,    /* of a task that was asked to stop */
+  LOKY_DEADLINE_WORKER,   /* of a worker: idle, leaving or dying */
+  LOKY_DEADLINE_BACKOFF,  /* of the scheduler: the next start is allowed */
+  LOKY_DEADLINE_STALL,    /* of the scheduler: look for tasks that wait behind a long one */
+  LOKY_DEADLINE_SHUTDOWN, /* of the scheduler: drain no longer */
+} LokyDeadlineKind;
+
+typedef struct
+{
+  gint64 at;
+  LokyDeadlineKind kind;
+  gpointer owner;
+  GSequenceIter *iter; /* NULL while it is not set */
+} LokyDeadline;
+
+typedef enum
+{
+  LOKY_TASK_STATE_NEW,
+  LOKY_TASK_STATE_QUEUED, /* no worker has it */
+  LOKY_TASK_STATE_SENT,   /* a worker has it, and may have begun it */
+  LOKY_TASK_STATE_ENDED,
+} LokyTaskState;
+
+typedef enum
+{
+  LOKY_STOP_NONE,
+  LOKY_STOP_CANCEL,
+  LOKY_STOP_TIMEOUT,
+} LokyStop;
+
+typedef enum
+{
+  LOKY_RECALL_NONE,
+  LOKY_RECALL_TAKE_BACK,
+  LOKY_RECALL_CANCEL,
+  LOKY_RECALL_CANCEL_PENDING, /* cancelled, but only if it was not begun */
+  LOKY_RECALL_DEATH,
+} LokyRecall;
+
+struct _LokySchedulerTask
+{
+  /* set by the caller before submit; times in µs, negative for none */
+  LokySchedulerFunction *function;
+  gint64 timeout;
+  gint64 queue_timeout;
+  gint64 cancel_grace;
+  gint priority; /* lower runs first */
+  guint retries;
+
+  /* the scheduler's; for others to read */
+  LokyTaskState state;
+  LokyStop stop;
+  guint attempts; /* how often it was begun, or sent without being taken back */
+  LokySchedulerWorker *worker;
+  guint slot;
+  guint64 number;
+
+  /*< private >*/
+  GList link; /* in the queue of its priority, or among a worker's tasks */
+  LokyRecall recall;
+  gint64 queued_at;
+  gint64 sent_at;
+  gint64 expected; /* ns */
+  LokyDeadline deadline;
+};
+
+typedef enum
+{
+  LOKY_WORKER_STATE_STARTING,
+  LOKY_WORKER_STATE_READY,
+  LOKY_WORKER_STATE_RETIRING, /* ends what it runs, gets nothing more */
+  LOKY_WORKER_STATE_LEAVING,  /* was told to leave */
+  LOKY_WORKER_STATE_DYING,    /* is being killed */
+  LOKY_WORKER_STATE_GONE,
+} LokyWorkerState;
+
+struct _LokySchedulerWorker
+{
+  LokyWorkerState state;
+  guint64 last_number;
+
+  /*< private >*/
+  GQueue tasks; /* in the order in which they were sent */
+  GList pool_link; /* among all workers */
+  GList list_link; /* among the idle or the open ones */
+  GQueue *list;
+  gint64 ahead; /* expected run time of what it has, in ns */
+  gint64 last_activity;
+  gboolean is_stalled;
+  gboolean has_served; /* said hello */
+  gboolean was_killed; /* by the scheduler's decision */
+  LokyDeadline deadline;
+  LokySchedulerTask *slots[LOKY_SCHEDULER_MAX_DEPTH];
+  guint16 free_slots[LOKY_SCHEDULER_MAX_DEPTH];
+  guint n_free_slots;
+};
+
+typedef enum
+{
+  LOKY_OUTCOME_RESULT,
+  LOKY_OUTCOME_FAILURE, /* the task's own, as the worker told it */
+  LOKY_OUTCOME_CANCELLED,
+  LOKY_OUTCOME_TIMED_OUT,
+  LOKY_OUTCOME_QUEUE_TIMED_OUT,
+  LOKY_OUTCOME_WORKER_DIED,
+  LOKY_OUTCOME_UNSENDABLE,
+  LOKY_OUTCOME_SHUT_DOWN,
+  LOKY_OUTCOME_BROKEN,
+} LokyOutcome;
+
+typedef enum
+{
+  LOKY_KILL_STOP_TASK, /* its task did not stop within the grace period */
+  LOKY_KILL_SHUTDOWN,
+  LOKY_KILL_BROKEN,
+  LOKY_KILL_UNRESPONSIVE, /* it was told to leave and did not */
+} LokyKillReason;
+
+typedef enum
+{
+  LOKY_ACTION_SEND,     /* task, to task->worker, in task->slot, under task->number */
+  LOKY_ACTION_RECALL,   /* task; answered by loky_scheduler_recalled() */
+  LOKY_ACTION_REVOKE,   /* task: its worker must not begin it any more; no answer */
+  LOKY_ACTION_PROBE,    /* task; answered by loky_scheduler_probed() */
+  LOKY_ACTION_STOP,     /* task: ask it to stop */
+  LOKY_ACTION_COMPLETE, /* task, outcome; worker is the one that had it, or NULL */
+  LOKY_ACTION_START,    /* answered by loky_scheduler_add_worker() */
+  LOKY_ACTION_LEAVE,    /* worker: tell it to leave */
+  LOKY_ACTION_KILL,     /* worker, kill_reason */
+  LOKY_ACTION_ABANDON,  /* worker: it does not end though it was killed; forget it */
+  LOKY_ACTION_FINISHED, /* no task and no worker is left, and none will come */
+} LokyActionType;
+
+typedef struct
+{
+  LokyActionType type;
+  LokySchedulerTask *task;
+  LokySchedulerWorker *worker;
+  union
+  {
+    LokyOutcome outcome;
+    LokyKillReason kill_reason;
+  };
+} LokyAction;
+
+/* @actions everywhere: a GArray of LokyAction. */
+
+LokyScheduler *loky_scheduler_new (guint max_workers);
+void loky_scheduler_free (LokyScheduler *self);
+
+void loky_scheduler_set_max_workers (LokyScheduler *self,
+                                     guint max_workers,
+                                     gint64 now,
+                                     GArray *actions);
+/* In µs, negative for none. */
+void loky_scheduler_set_idle_timeout (LokyScheduler *self,
+                                      gint64 idle_timeout,
+                                      gint64 now,
+                                      GArray *actions);
+void loky_scheduler_set_crash_policy (LokyScheduler *self, LokyCrashPolicy crash_policy);
+
+LokyExecutorState loky_scheduler_get_state (LokyScheduler *self);
+gboolean loky_scheduler_is_broken (LokyScheduler *self); /* also when it was shut down after that */
+guint64 loky_scheduler_get_n_tasks (LokyScheduler *self);  /* not ended */
+guint64 loky_scheduler_get_n_queued (LokyScheduler *self); /* no worker has them */
+guint loky_scheduler_get_n_workers (LokyScheduler *self);  /* not gone */
+guint loky_scheduler_get_n_serving (LokyScheduler *self);  /* said hello, and stay */
+guint loky_scheduler_get_n_busy (LokyScheduler *self);     /* have a task */
+
+/* When tick() is due, or -1. */
+gint64 loky_scheduler_get_deadline (LokyScheduler *self);
+void loky_scheduler_tick (LokyScheduler *self, gint64 now, GArray *actions);
+
+/* Only in the state OPEN. */
+void loky_scheduler_submit (LokyScheduler *self,
+                            LokySchedulerTask *task,
+                            gint64 now,
+                            GArray *actions);
+/* FALSE: it has ended already. */
+gboolean loky_scheduler_cancel (LokyScheduler *self,
+                                LokySchedulerTask *task,
+                                gint64 now,
+                                GArray *actions);
+/* Starts workers until there are @n_workers, within the limit; is_warm tells when they serve. */
+void loky_scheduler_warm_up (LokyScheduler *self, guint n_workers, gint64 now, GArray *actions);
+gboolean loky_scheduler_is_warm (LokyScheduler *self);
+/* @deadline in µs of the clock, negative for none: kill what is left then. */
+void loky_scheduler_shutdown (LokyScheduler *self,
+                              LokyShutdownMode mode,
+                              gint64 deadline,
+                              gint64 now,
+                              GArray *actions);
+
+/* The answer to START. */
+void loky_scheduler_add_worker (LokyScheduler *self, LokySchedulerWorker *worker);
+void loky_scheduler_worker_ready (LokyScheduler *self,
+                                  LokySchedulerWorker *worker,
+                                  gint64 now,
+                                  GArray *actions);
+/* The worker is to be killed for a reason of the caller's own, who does it. */
+void loky_scheduler_worker_dying (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now);
+/* The worker is dead and all that it sent has been told. */
+void loky_scheduler_worker_gone (LokyScheduler *self,
+                                 LokySchedulerWorker *worker,
+                                 gint64 now,
+                                 GArray *actions);
+
+/* The task that a worker has in @slot under @number, or NULL: what a worker says is not believed. */
+LokySchedulerTask *loky_scheduler_find (LokySchedulerWorker *worker, guint slot, guint64 number);
+
+/* RESULT, FAILURE or UNSENDABLE; @run_time in ns. */
+void loky_scheduler_returned (LokyScheduler *self,
+                              LokySchedulerTask *task,
+                              LokyOutcome outcome,
+                              gint64 run_time,
+                              gint64 now,
+                              GArray *actions);
+void loky_scheduler_recalled (LokyScheduler *self,
+                              LokySchedulerTask *task,
+                              gboolean recalled,
+                              gint64 now,
+                              GArray *actions);
+void loky_scheduler_probed (LokyScheduler *self,
+                            LokySchedulerTask *task,
+                            gboolean running,
+                            gint64 started,
+                            gint64 now,
+                            GArray *actions);
+
+G_END_DECLS

@@ -1,0 +1,1111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One idea, decisions, in one file: the rules refer to each other, and splitting them would make the
+ * private state of the scheduler known to several files. */
+
+#include "loky-scheduler-private.h"
+
+/* How much work is sent ahead to a worker, in ns of expected run time. */
+#define AHEAD_BUDGET (1000 * 1000)
+
+/* A worker that has had tasks waiting behind its current one for this long gives them back, in µs. */
+#define STALL_TIME (5 * 1000)
+
+/* How long a worker has to leave, or to end after SIGKILL, in µs. */
+#define LEAVE_TIME (5 * G_USEC_PER_SEC)
+#define KILL_TIME (5 * G_USEC_PER_SEC)
+
+/* Workers that die before they serve: the pause doubles from the first to the longest, in µs; after
+ * so many in a row, with none alive, the executor is broken. */
+#define BACKOFF_FIRST (10 * 1000)
+#define BACKOFF_LONGEST (1 * G_USEC_PER_SEC)
+#define MAX_FAILED_STARTS 5
+
+/* The tasks of one priority that wait, first come first served. */
+typedef struct
+{
+  gint priority;
+  GQueue tasks;
+} Level;
+
+struct _LokyScheduler
+{
+  LokyExecutorState state;
+  LokyCrashPolicy crash_policy;
+  guint max_workers;
+  gint64 idle_timeout;
+
+  GPtrArray *levels; /* of Level, by priority; none is empty */
+  guint64 n_queued;
+  guint64 n_tasks;
+
+  GQueue workers; /* all that are not gone */
+  guint n_workers; /* with those that START was asked for */
+  guint n_starting;
+  GQueue idle; /* the most recently used first */
+  GQueue open; /* busy, with room for more; taken in turn */
+  guint n_busy;
+  guint64 n_ahead; /* tasks that were sent behind another one */
+
+  GSequence *deadlines;
+  LokyDeadline backoff;
+  LokyDeadline stall;
+  LokyDeadline shutdown;
+  guint n_failed_starts;
+  guint n_warm; /* workers that were asked for without a task and have yet to say hello */
+  gboolean is_broken;
+  gboolean is_finished;
+};
+
+static void dispatch (LokyScheduler *self, gint64 now, GArray *actions);
+
+/* --- actions ---------------------------------------------------------------------------------- */
+
+static void
+act (GArray *actions, LokyActionType type, LokySchedulerTask *task, LokySchedulerWorker *worker)
+{
+  LokyAction action = { .type = type, .task = task, .worker = worker };
+
+  g_array_append_val (actions, action);
+}
+
+static void
+act_kill (GArray *actions, LokySchedulerWorker *worker, LokyKillReason reason)
+{
+  LokyAction action = { .type = LOKY_ACTION_KILL, .worker = worker, .kill_reason = reason };
+
+  g_array_append_val (actions, action);
+}
+
+/* --- deadlines -------------------------------------------------------------------------------- */
+
+static gint
+compare_deadlines (gconstpointer a, gconstpointer b, gpointer user_data)
+{
+  const LokyDeadline *left = a;
+  const LokyDeadline *right = b;
+
+  return (left->at > right->at) - (left->at < right->at);
+}
+
+static void
+clear_deadline (LokyDeadline *deadline)
+{
+  if (deadline->iter != NULL)
+    g_sequence_remove (deadline->iter);
+  deadline->iter = NULL;
+}
+
+static void
+set_deadline (LokyScheduler *self, LokyDeadline *deadline, LokyDeadlineKind kind, gint64 at)
+{
+  clear_deadline (deadline);
+  deadline->kind = kind;
+  deadline->at = at;
+  deadline->iter = g_sequence_insert_sorted (self->deadlines, deadline, compare_deadlines, NULL);
+}
+
+/* A duration may be so large that the sum would overflow. */
+static gint64
+later (gint64 now, gint64 duration)
+{
+  return duration > G_MAXINT64 - now ? G_MAXINT64 : now + duration;
+}
+
+gint64
+loky_scheduler_get_deadline (LokyScheduler *self)
+{
+  GSequenceIter *first = g_sequence_get_begin_iter (self->deadlines);
+
+  if (g_sequence_iter_is_end (first))
+    return -1;
+  return ((LokyDeadline *) g_sequence_get (first))->at;
+}
+
+/* --- the queue -------------------------------------------------------------------------------- */
+
+static void
+level_free (Level *level)
+{
+  g_free (level);
+}
+
+/* Where the level of that priority is, or would have to be. */
+static guint
+find_level (LokyScheduler *self, gint priority)
+{
+  guint low = 0;
+  guint high = self->levels->len;
+
+  while (low < high)
+    {
+      guint middle = (low + high) / 2;
+      Level *level = g_ptr_array_index (self->levels, middle);
+
+      if (level->priority < priority)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+  return low;
+}
+
+static Level *
+ensure_level (LokyScheduler *self, gint priority)
+{
+  guint position = find_level (self, priority);
+  Level *level = position < self->levels->len ? g_ptr_array_index (self->levels, position) : NULL;
+
+  if (level == NULL || level->priority != priority)
+    {
+      level = g_new0 (Level, 1);
+      level->priority = priority;
+      g_queue_init (&level->tasks);
+      g_ptr_array_insert (self->levels, (gint) position, level);
+    }
+  return level;
+}
+
+static void
+enqueue (LokyScheduler *self, LokySchedulerTask *task, gboolean at_front)
+{
+  Level *level = ensure_level (self, task->priority);
+
+  if (task->queue_timeout >= 0 && task->attempts == 0)
+    set_deadline (self, &task->deadline, LOKY_DEADLINE_QUEUE,
+                  later (task->queued_at, task->queue_timeout));
+  task->state = LOKY_TASK_STATE_QUEUED;
+  task->link.data = task;
+  if (at_front)
+    g_queue_push_head_link (&level->tasks, &task->link);
+  else
+    g_queue_push_tail_link (&level->tasks, &task->link);
+  self->n_queued++;
+}
+
+static void
+dequeue (LokyScheduler *self, LokySchedulerTask *task)
+{
+  guint position = find_level (self, task->priority);
+  Level *level = g_ptr_array_index (self->levels, position);
+
+  g_queue_unlink (&level->tasks, &task->link);
+  if (g_queue_is_empty (&level->tasks))
+    g_ptr_array_remove_index (self->levels, position);
+  clear_deadline (&task->deadline);
+  self->n_queued--;
+}
+
+static LokySchedulerTask *
+peek_queue (LokyScheduler *self)
+{
+  Level *level = self->levels->len > 0 ? g_ptr_array_index (self->levels, 0) : NULL;
+
+  return level != NULL ? g_queue_peek_head (&level->tasks) : NULL;
+}
+
+/* The one place where a task ends. */
+static void
+complete (LokyScheduler *self, LokySchedulerTask *task, LokyOutcome outcome, GArray *actions)
+{
+  LokyAction action = {
+    .type = LOKY_ACTION_COMPLETE,
+    .task = task,
+    .worker = task->worker,
+    .outcome = outcome,
+  };
+
+  g_assert (task->state != LOKY_TASK_STATE_ENDED);
+  if (task->state == LOKY_TASK_STATE_QUEUED)
+    dequeue (self, task);
+  clear_deadline (&task->deadline);
+  task->state = LOKY_TASK_STATE_ENDED;
+  self->n_tasks--;
+  g_array_append_val (actions, action);
+}
+
+/* --- the workers ------------------------------------------------------------------------------ */
+
+static void
+unlist (LokySchedulerWorker *worker)
+{
+  if (worker->list != NULL)
+    g_queue_unlink (worker->list, &worker->list_link);
+  worker->list = NULL;
+}
+
+/* Puts a worker where the next task finds it: among the idle, the open, or nowhere. */
+static void
+relist (LokyScheduler *self, LokySchedulerWorker *worker)
+{
+  GQueue *list = NULL;
+  guint n_tasks = worker->tasks.length;
+
+  if (worker->state == LOKY_WORKER_STATE_READY)
+    {
+      if (n_tasks == 0)
+        list = &self->idle;
+      else if (!worker->is_stalled && worker->ahead < AHEAD_BUDGET && worker->n_free_slots > 0)
+        list = &self->open;
+    }
+  if (list == worker->list)
+    return;
+  unlist (worker);
+  worker->list = list;
+  if (list == &self->idle)
+    g_queue_push_head_link (list, &worker->list_link);
+  else if (list != NULL)
+    g_queue_push_tail_link (list, &worker->list_link);
+}
+
+static gboolean
+is_live (LokySchedulerWorker *worker)
+{
+  return worker->state != LOKY_WORKER_STATE_DYING && worker->state != LOKY_WORKER_STATE_GONE;
+}
+
+static void
+kill_worker (LokyScheduler *self,
+             LokySchedulerWorker *worker,
+             LokyKillReason reason,
+             gint64 now,
+             GArray *actions)
+{
+  if (!is_live (worker))
+    return;
+  worker->was_killed = TRUE;
+  loky_scheduler_worker_dying (self, worker, now);
+  act_kill (actions, worker, reason);
+}
+
+static void
+tell_to_leave (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now, GArray *actions)
+{
+  worker->state = LOKY_WORKER_STATE_LEAVING;
+  unlist (worker);
+  set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER, later (now, LEAVE_TIME));
+  act (actions, LOKY_ACTION_LEAVE, NULL, worker);
+}
+
+/* What a worker without tasks does next. */
+static void
+rest (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now, GArray *actions)
+{
+  if (worker->tasks.length > 0)
+    return;
+  if (worker->state == LOKY_WORKER_STATE_RETIRING ||
+      (worker->state == LOKY_WORKER_STATE_READY && self->state != LOKY_EXECUTOR_STATE_OPEN &&
+       self->n_tasks == 0))
+    tell_to_leave (self, worker, now, actions);
+  else if (worker->state == LOKY_WORKER_STATE_READY && self->idle_timeout >= 0)
+    set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER, later (now, self->idle_timeout));
+}
+
+/* Takes a task away from its worker, whatever became of it. */
+static void
+detach (LokyScheduler *self, LokySchedulerTask *task)
+{
+  LokySchedulerWorker *worker = task->worker;
+
+  g_queue_unlink (&worker->tasks, &task->link);
+  worker->slots[task->slot] = NULL;
+  worker->free_slots[worker->n_free_slots++] = (guint16) task->slot;
+  worker->ahead -= task->expected;
+  if (worker->tasks.length > 0)
+    self->n_ahead--;
+  else
+    self->n_busy--;
+  clear_deadline (&task->deadline);
+  task->recall = LOKY_RECALL_NONE;
+}
+
+static void
+send (LokyScheduler *self,
+      LokySchedulerWorker *worker,
+      LokySchedulerTask *task,
+      gint64 now,
+      GArray *actions)
+{
+  dequeue (self, task);
+  task->state = LOKY_TASK_STATE_SENT;
+  task->worker = worker;
+  task->slot = worker->free_slots[--worker->n_free_slots];
+  task->number = ++worker->last_number;
+  task->attempts++;
+  task->sent_at = now;
+  task->expected = task->function->run_time < 0
+                       ? AHEAD_BUDGET
+                       : CLAMP (task->function->run_time, 1, AHEAD_BUDGET);
+  worker->slots[task->slot] = task;
+  worker->ahead += task->expected;
+
+  if (worker->tasks.length > 0)
+    {
+      self->n_ahead++;
+      if (self->stall.iter == NULL)
+        set_deadline (self, &self->stall, LOKY_DEADLINE_STALL, later (now, STALL_TIME));
+    }
+  else
+    {
+      self->n_busy++;
+      worker->last_activity = now;
+      clear_deadline (&worker->deadline);
+    }
+  g_queue_push_tail_link (&worker->tasks, &task->link);
+  relist (self, worker);
+  if (task->timeout >= 0)
+    set_deadline (self, &task->deadline, LOKY_DEADLINE_RUN, later (now, task->timeout));
+  act (actions, LOKY_ACTION_SEND, task, worker);
+}
+
+/* The worker for the next task: an idle one, the most recently used first, as its caches are warm;
+ * else one whose work ahead is short enough that nothing waits behind it for long. */
+static LokySchedulerWorker *
+choose_worker (LokyScheduler *self, LokySchedulerTask *task)
+{
+  LokySchedulerWorker *worker = g_queue_peek_head (&self->idle);
+
+  if (worker != NULL)
+    return worker;
+  worker = g_queue_peek_head (&self->open);
+  if (worker == NULL || task->function->run_time < 0 ||
+      worker->ahead + task->function->run_time > AHEAD_BUDGET)
+    return NULL;
+  /* The next one in turn. */
+  g_queue_unlink (&self->open, &worker->list_link);
+  g_queue_push_tail_link (&self->open, &worker->list_link);
+  return worker;
+}
+
+static void
+start_workers (LokyScheduler *self, GArray *actions)
+{
+  guint64 waiting = self->n_queued + self->n_ahead;
+  guint wanted;
+
+  if (self->backoff.iter != NULL || self->is_broken || self->state == LOKY_EXECUTOR_STATE_SHUT_DOWN)
+    return;
+  waiting = MAX (waiting, self->n_warm);
+  wanted = waiting > self->n_starting ? (guint) MIN (waiting - self->n_starting, G_MAXINT) : 0;
+  for (; wanted > 0 && self->n_workers < self->max_workers; wanted--)
+    {
+      self->n_workers++;
+      self->n_starting++;
+      act (actions, LOKY_ACTION_START, NULL, NULL);
+    }
+}
+
+/* Asks for the last @count tasks of a worker; those that it has not begun come back. */
+static void
+take_back (LokySchedulerWorker *worker, guint count, GArray *actions)
+{
+  for (GList *l = worker->tasks.tail; l != NULL && count > 0; l = l->prev, count--)
+    {
+      LokySchedulerTask *task = l->data;
+
+      if (task->recall != LOKY_RECALL_NONE || task->stop != LOKY_STOP_NONE)
+        continue;
+      task->recall = LOKY_RECALL_TAKE_BACK;
+      act (actions, LOKY_ACTION_RECALL, task, worker);
+    }
+}
+
+/* An idle worker and an empty queue: half of what waits at the worker that has most comes back. */
+static void
+share (LokyScheduler *self, GArray *actions)
+{
+  LokySchedulerWorker *richest = NULL;
+
+  if (self->n_ahead == 0 || self->n_queued > 0 || g_queue_is_empty (&self->idle))
+    return;
+  for (GList *l = self->workers.head; l != NULL; l = l->next)
+    {
+      LokySchedulerWorker *worker = l->data;
+
+      if (worker->tasks.length > 1 && is_live (worker) &&
+          (richest == NULL || worker->tasks.length > richest->tasks.length))
+        richest = worker;
+    }
+  if (richest != NULL)
+    take_back (richest, richest->tasks.length / 2, actions);
+}
+
+static void
+finish_if_empty (LokyScheduler *self, gint64 now, GArray *actions)
+{
+  if (self->state == LOKY_EXECUTOR_STATE_OPEN || self->n_tasks > 0)
+    return;
+  if (self->state == LOKY_EXECUTOR_STATE_SHUTTING_DOWN)
+    {
+      GList *next;
+
+      for (GList *l = self->workers.head; l != NULL; l = next)
+        {
+          LokySchedulerWorker *worker = l->data;
+
+          next = l->next;
+          if (worker->state == LOKY_WORKER_STATE_STARTING)
+            kill_worker (self, worker, LOKY_KILL_SHUTDOWN, now, actions);
+          else
+            rest (self, worker, now, actions);
+        }
+    }
+  if (self->n_workers > 0 || self->is_finished)
+    return;
+  clear_deadline (&self->backoff);
+  clear_deadline (&self->stall);
+  clear_deadline (&self->shutdown);
+  if (self->state == LOKY_EXECUTOR_STATE_SHUTTING_DOWN)
+    self->state = LOKY_EXECUTOR_STATE_SHUT_DOWN;
+  self->is_finished = TRUE;
+  act (actions, LOKY_ACTION_FINISHED, NULL, NULL);
+}
+
+static void
+dispatch (LokyScheduler *self, gint64 now, GArray *actions)
+{
+  LokySchedulerTask *task;
+
+  while ((task = peek_queue (self)) != NULL)
+    {
+      LokySchedulerWorker *worker = choose_worker (self, task);
+
+      if (worker == NULL)
+        break;
+      send (self, worker, task, now, actions);
+    }
+  share (self, actions);
+  start_workers (self, actions);
+  finish_if_empty (self, now, actions);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+LokyScheduler *
+loky_scheduler_new (guint max_workers)
+{
+  LokyScheduler *self = g_new0 (LokyScheduler, 1);
+
+  self->max_workers = MAX (max_workers, 1);
+  self->idle_timeout = -1;
+  self->levels = g_ptr_array_new_with_free_func ((GDestroyNotify) level_free);
+  self->deadlines = g_sequence_new (NULL);
+  g_queue_init (&self->workers);
+  g_queue_init (&self->idle);
+  g_queue_init (&self->open);
+  return self;
+}
+
+void
+loky_scheduler_free (LokyScheduler *self)
+{
+  g_assert (self->n_tasks == 0 && self->workers.length == 0);
+  g_ptr_array_unref (self->levels);
+  g_sequence_free (self->deadlines);
+  g_free (self);
+}
+
+LokyExecutorState
+loky_scheduler_get_state (LokyScheduler *self)
+{
+  return self->state;
+}
+
+gboolean
+loky_scheduler_is_broken (LokyScheduler *self)
+{
+  return self->is_broken;
+}
+
+guint64
+loky_scheduler_get_n_tasks (LokyScheduler *self)
+{
+  return self->n_tasks;
+}
+
+guint64
+loky_scheduler_get_n_queued (LokyScheduler *self)
+{
+  return self->n_queued;
+}
+
+guint
+loky_scheduler_get_n_workers (LokyScheduler *self)
+{
+  return self->n_workers;
+}
+
+guint
+loky_scheduler_get_n_serving (LokyScheduler *self)
+{
+  guint count = 0;
+
+  for (GList *l = self->workers.head; l != NULL; l = l->next)
+    if (((LokySchedulerWorker *) l->data)->state == LOKY_WORKER_STATE_READY)
+      count++;
+  return count;
+}
+
+guint
+loky_scheduler_get_n_busy (LokyScheduler *self)
+{
+  return self->n_busy;
+}
+
+void
+loky_scheduler_set_crash_policy (LokyScheduler *self, LokyCrashPolicy crash_policy)
+{
+  self->crash_policy = crash_policy;
+}
+
+void
+loky_scheduler_set_idle_timeout (LokyScheduler *self,
+                                 gint64 idle_timeout,
+                                 gint64 now,
+                                 GArray *actions)
+{
+  self->idle_timeout = idle_timeout;
+  for (GList *l = self->idle.head; l != NULL; l = l->next)
+    {
+      LokySchedulerWorker *worker = l->data;
+
+      clear_deadline (&worker->deadline);
+      rest (self, worker, now, actions);
+    }
+}
+
+/* Too many workers: the idle ones leave first, then those that have least to do, when it is done.
+ * Those that remain keep their state. */
+static LokySchedulerWorker *
+choose_surplus (LokyScheduler *self)
+{
+  LokySchedulerWorker *least = g_queue_peek_tail (&self->idle);
+
+  for (GList *l = self->workers.head; least == NULL && l != NULL; l = l->next)
+    if (((LokySchedulerWorker *) l->data)->state == LOKY_WORKER_STATE_STARTING)
+      least = l->data;
+  if (least != NULL)
+    return least;
+  for (GList *l = self->workers.head; l != NULL; l = l->next)
+    {
+      LokySchedulerWorker *worker = l->data;
+
+      if (worker->state == LOKY_WORKER_STATE_READY &&
+          (least == NULL || worker->tasks.length < least->tasks.length))
+        least = worker;
+    }
+  return least;
+}
+
+static guint
+count_staying (LokyScheduler *self)
+{
+  guint count = 0;
+
+  for (GList *l = self->workers.head; l != NULL; l = l->next)
+    if (((LokySchedulerWorker *) l->data)->state <= LOKY_WORKER_STATE_READY)
+      count++;
+  return count;
+}
+
+void
+loky_scheduler_set_max_workers (LokyScheduler *self,
+                                guint max_workers,
+                                gint64 now,
+                                GArray *actions)
+{
+  guint staying = count_staying (self);
+
+  self->max_workers = MAX (max_workers, 1);
+  self->n_warm = MIN (self->n_warm, self->max_workers - MIN (staying, self->max_workers));
+  for (; staying > self->max_workers; staying--)
+    {
+      LokySchedulerWorker *worker = choose_surplus (self);
+
+      if (worker->state == LOKY_WORKER_STATE_STARTING)
+        {
+          kill_worker (self, worker, LOKY_KILL_SHUTDOWN, now, actions);
+          continue;
+        }
+      worker->state = LOKY_WORKER_STATE_RETIRING;
+      unlist (worker);
+      if (worker->tasks.length > 1)
+        take_back (worker, worker->tasks.length - 1, actions);
+      rest (self, worker, now, actions);
+    }
+  dispatch (self, now, actions);
+}
+
+/* --- what the owner of a task does ------------------------------------------------------------- */
+
+void
+loky_scheduler_submit (LokyScheduler *self, LokySchedulerTask *task, gint64 now, GArray *actions)
+{
+  g_assert (self->state == LOKY_EXECUTOR_STATE_OPEN);
+
+  self->n_tasks++;
+  task->deadline.owner = task;
+  task->queued_at = now;
+  enqueue (self, task, FALSE);
+  dispatch (self, now, actions);
+}
+
+/* A running task is asked to stop, and its worker is killed if it does not within the grace. */
+static void
+stop_task (LokyScheduler *self,
+           LokySchedulerTask *task,
+           LokyStop stop,
+           gint64 now,
+           GArray *actions)
+{
+  task->stop = stop;
+  act (actions, LOKY_ACTION_STOP, task, task->worker);
+  clear_deadline (&task->deadline);
+  if (task->cancel_grace >= 0)
+    set_deadline (self, &task->deadline, LOKY_DEADLINE_GRACE, later (now, task->cancel_grace));
+}
+
+gboolean
+loky_scheduler_cancel (LokyScheduler *self, LokySchedulerTask *task, gint64 now, GArray *actions)
+{
+  switch (task->state)
+    {
+    case LOKY_TASK_STATE_QUEUED:
+      complete (self, task, LOKY_OUTCOME_CANCELLED, actions);
+      dispatch (self, now, actions);
+      return TRUE;
+    case LOKY_TASK_STATE_SENT:
+      if (task->stop == LOKY_STOP_NONE && task->recall == LOKY_RECALL_NONE)
+        {
+          task->recall = LOKY_RECALL_CANCEL;
+          act (actions, LOKY_ACTION_RECALL, task, task->worker);
+        }
+      return TRUE;
+    case LOKY_TASK_STATE_NEW:
+    case LOKY_TASK_STATE_ENDED:
+    default:
+      return FALSE;
+    }
+}
+
+void
+loky_scheduler_warm_up (LokyScheduler *self, guint n_workers, gint64 now, GArray *actions)
+{
+  guint serving = loky_scheduler_get_n_serving (self);
+
+  n_workers = MIN (n_workers, self->max_workers);
+  self->n_warm = n_workers > serving ? n_workers - serving : 0;
+  start_workers (self, actions);
+}
+
+gboolean
+loky_scheduler_is_warm (LokyScheduler *self)
+{
+  return self->n_warm == 0;
+}
+
+/* Ends all tasks that wait, and with @all those at the workers too. */
+static void
+end_tasks (LokyScheduler *self, gboolean all, LokyOutcome outcome, GArray *actions)
+{
+  LokySchedulerTask *task;
+
+  while ((task = peek_queue (self)) != NULL)
+    complete (self, task, outcome, actions);
+
+  for (GList *l = self->workers.head; all && l != NULL; l = l->next)
+    {
+      LokySchedulerWorker *worker = l->data;
+
+      while ((task = g_queue_peek_head (&worker->tasks)) != NULL)
+        {
+          act (actions, LOKY_ACTION_REVOKE, task, worker);
+          detach (self, task);
+          complete (self, task, outcome, actions);
+        }
+    }
+}
+
+static void
+kill_all (LokyScheduler *self, LokyKillReason reason, gint64 now, GArray *actions)
+{
+  for (GList *l = self->workers.head; l != NULL; l = l->next)
+    kill_worker (self, l->data, reason, now, actions);
+}
+
+void
+loky_scheduler_shutdown (LokyScheduler *self,
+                         LokyShutdownMode mode,
+                         gint64 deadline,
+                         gint64 now,
+                         GArray *actions)
+{
+  if (self->state == LOKY_EXECUTOR_STATE_SHUT_DOWN)
+    return;
+  self->state = LOKY_EXECUTOR_STATE_SHUTTING_DOWN;
+  self->is_finished = FALSE;
+  self->n_warm = 0;
+
+  if (mode == LOKY_SHUTDOWN_KILL)
+    {
+      end_tasks (self, TRUE, LOKY_OUTCOME_SHUT_DOWN, actions);
+      kill_all (self, LOKY_KILL_SHUTDOWN, now, actions);
+    }
+  else if (mode == LOKY_SHUTDOWN_CANCEL_PENDING)
+    {
+      end_tasks (self, FALSE, LOKY_OUTCOME_CANCELLED, actions);
+      for (GList *l = self->workers.head; l != NULL; l = l->next)
+        {
+          LokySchedulerWorker *worker = l->data;
+
+          for (GList *t = worker->tasks.head; t != NULL; t = t->next)
+            {
+              LokySchedulerTask *task = t->data;
+
+              if (task->stop != LOKY_STOP_NONE || task->recall != LOKY_RECALL_NONE)
+                continue;
+              task->recall = LOKY_RECALL_CANCEL_PENDING;
+              act (actions, LOKY_ACTION_RECALL, task, worker);
+            }
+        }
+    }
+  if (deadline >= 0 && (self->shutdown.iter == NULL || deadline < self->shutdown.at))
+    set_deadline (self, &self->shutdown, LOKY_DEADLINE_SHUTDOWN, deadline);
+  dispatch (self, now, actions);
+}
+
+/* --- what becomes of workers ------------------------------------------------------------------ */
+
+static void
+break_down (LokyScheduler *self, gint64 now, GArray *actions)
+{
+  if (self->state == LOKY_EXECUTOR_STATE_OPEN)
+    self->state = LOKY_EXECUTOR_STATE_BROKEN;
+  self->is_broken = TRUE;
+  self->n_warm = 0;
+  end_tasks (self, TRUE, LOKY_OUTCOME_BROKEN, actions);
+  kill_all (self, LOKY_KILL_BROKEN, now, actions);
+}
+
+void
+loky_scheduler_add_worker (LokyScheduler *self, LokySchedulerWorker *worker)
+{
+  worker->state = LOKY_WORKER_STATE_STARTING;
+  g_queue_init (&worker->tasks);
+  worker->pool_link.data = worker;
+  worker->list_link.data = worker;
+  worker->deadline.owner = worker;
+  worker->n_free_slots = LOKY_SCHEDULER_MAX_DEPTH;
+  /* The first slots are used first: the pages of the others are never touched. */
+  for (guint i = 0; i < LOKY_SCHEDULER_MAX_DEPTH; i++)
+    worker->free_slots[i] = (guint16) (LOKY_SCHEDULER_MAX_DEPTH - 1 - i);
+  g_queue_push_tail_link (&self->workers, &worker->pool_link);
+}
+
+void
+loky_scheduler_worker_ready (LokyScheduler *self,
+                             LokySchedulerWorker *worker,
+                             gint64 now,
+                             GArray *actions)
+{
+  if (worker->state != LOKY_WORKER_STATE_STARTING)
+    return;
+  worker->state = LOKY_WORKER_STATE_READY;
+  worker->has_served = TRUE;
+  self->n_starting--;
+  if (self->n_warm > 0)
+    self->n_warm--;
+  self->n_failed_starts = 0;
+  clear_deadline (&self->backoff);
+  relist (self, worker);
+  rest (self, worker, now, actions);
+  dispatch (self, now, actions);
+}
+
+void
+loky_scheduler_worker_dying (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now)
+{
+  if (!is_live (worker))
+    return;
+  if (worker->state == LOKY_WORKER_STATE_STARTING)
+    self->n_starting--;
+  worker->state = LOKY_WORKER_STATE_DYING;
+  unlist (worker);
+  set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER, later (now, KILL_TIME));
+}
+
+static void
+count_failed_start (LokyScheduler *self, gint64 now, GArray *actions)
+{
+  guint failed = ++self->n_failed_starts;
+  gint64 pause = MIN (BACKOFF_FIRST << MIN (failed - 1, 10), BACKOFF_LONGEST);
+
+  if (failed >= MAX_FAILED_STARTS && loky_scheduler_get_n_serving (self) == 0)
+    {
+      clear_deadline (&self->backoff);
+      break_down (self, now, actions);
+    }
+  else
+    set_deadline (self, &self->backoff, LOKY_DEADLINE_BACKOFF, later (now, pause));
+}
+
+void
+loky_scheduler_worker_gone (LokyScheduler *self,
+                            LokySchedulerWorker *worker,
+                            gint64 now,
+                            GArray *actions)
+{
+  LokyWorkerState last = worker->state;
+
+  g_return_if_fail (last != LOKY_WORKER_STATE_GONE);
+
+  if (last == LOKY_WORKER_STATE_STARTING)
+    self->n_starting--;
+  worker->state = LOKY_WORKER_STATE_GONE;
+  unlist (worker);
+  clear_deadline (&worker->deadline);
+  g_queue_unlink (&self->workers, &worker->pool_link);
+  self->n_workers--;
+
+  /* From the last to the first, since each goes to the front of the queue. */
+  for (GList *l = worker->tasks.tail; l != NULL; l = l->prev)
+    {
+      LokySchedulerTask *task = l->data;
+
+      task->recall = LOKY_RECALL_DEATH;
+      act (actions, LOKY_ACTION_RECALL, task, worker);
+    }
+
+  if (!self->is_broken && !worker->was_killed)
+    {
+      if (!worker->has_served)
+        count_failed_start (self, now, actions);
+      else if (self->crash_policy == LOKY_CRASH_POLICY_BREAK && last != LOKY_WORKER_STATE_LEAVING)
+        /* What it had itself is told by the recalls above; all else ends now. */
+        break_down (self, now, actions);
+    }
+  dispatch (self, now, actions);
+}
+
+/* --- what becomes of tasks at workers ----------------------------------------------------------- */
+
+LokySchedulerTask *
+loky_scheduler_find (LokySchedulerWorker *worker, guint slot, guint64 number)
+{
+  LokySchedulerTask *task = slot < LOKY_SCHEDULER_MAX_DEPTH ? worker->slots[slot] : NULL;
+
+  return task != NULL && task->number == number ? task : NULL;
+}
+
+static void
+learn (LokySchedulerFunction *function, gint64 run_time)
+{
+  run_time = CLAMP (run_time, 0, G_MAXINT64 / 16);
+  if (function->run_time < 0 || run_time > function->run_time * 8)
+    function->run_time = run_time;
+  else
+    function->run_time += (run_time - function->run_time) / 8;
+}
+
+void
+loky_scheduler_returned (LokyScheduler *self,
+                         LokySchedulerTask *task,
+                         LokyOutcome outcome,
+                         gint64 run_time,
+                         gint64 now,
+                         GArray *actions)
+{
+  LokySchedulerWorker *worker = task->worker;
+
+  detach (self, task);
+  worker->last_activity = now;
+  worker->is_stalled = FALSE;
+  if (outcome == LOKY_OUTCOME_RESULT)
+    learn (task->function, run_time);
+  if (task->stop == LOKY_STOP_TIMEOUT)
+    outcome = LOKY_OUTCOME_TIMED_OUT;
+  else if (task->stop == LOKY_STOP_CANCEL && outcome != LOKY_OUTCOME_RESULT)
+    outcome = LOKY_OUTCOME_CANCELLED;
+  complete (self, task, outcome, actions);
+  relist (self, worker);
+  /* First the queue: a worker only rests when nothing waits. */
+  dispatch (self, now, actions);
+  rest (self, worker, now, actions);
+}
+
+/* A task that was at a worker and was not begun there waits again, before all others. */
+static void
+requeue (LokyScheduler *self, LokySchedulerTask *task)
+{
+  task->worker = NULL;
+  enqueue (self, task, TRUE);
+}
+
+static void
+task_lost (LokyScheduler *self, LokySchedulerTask *task, gint64 now, GArray *actions)
+{
+  if (task->stop == LOKY_STOP_TIMEOUT)
+    complete (self, task, LOKY_OUTCOME_TIMED_OUT, actions);
+  else if (task->stop == LOKY_STOP_CANCEL)
+    complete (self, task, LOKY_OUTCOME_CANCELLED, actions);
+  else if (self->crash_policy == LOKY_CRASH_POLICY_REPLACE && task->attempts <= task->retries &&
+           !self->is_broken)
+    requeue (self, task);
+  else
+    complete (self, task, LOKY_OUTCOME_WORKER_DIED, actions);
+}
+
+void
+loky_scheduler_recalled (LokyScheduler *self,
+                         LokySchedulerTask *task,
+                         gboolean recalled,
+                         gint64 now,
+                         GArray *actions)
+{
+  LokySchedulerWorker *worker = task->worker;
+  LokyRecall reason = task->recall;
+
+  /* Ended by an action before this one. */
+  if (task->state != LOKY_TASK_STATE_SENT || reason == LOKY_RECALL_NONE)
+    return;
+  task->recall = LOKY_RECALL_NONE;
+  if (!recalled && reason == LOKY_RECALL_CANCEL)
+    {
+      stop_task (self, task, LOKY_STOP_CANCEL, now, actions);
+      return;
+    }
+  if (!recalled && (reason == LOKY_RECALL_TAKE_BACK || reason == LOKY_RECALL_CANCEL_PENDING))
+    return;
+
+  detach (self, task);
+  if (recalled)
+    task->attempts--;
+  if (!recalled)
+    task_lost (self, task, now, actions);
+  else if (reason == LOKY_RECALL_CANCEL || reason == LOKY_RECALL_CANCEL_PENDING ||
+           task->stop == LOKY_STOP_CANCEL)
+    complete (self, task, LOKY_OUTCOME_CANCELLED, actions);
+  else if (reason == LOKY_RECALL_DEATH && self->is_broken)
+    complete (self, task, LOKY_OUTCOME_BROKEN, actions);
+  else
+    requeue (self, task);
+
+  if (worker->state != LOKY_WORKER_STATE_GONE)
+    {
+      relist (self, worker);
+      rest (self, worker, now, actions);
+    }
+  dispatch (self, now, actions);
+}
+
+void
+loky_scheduler_probed (LokyScheduler *self,
+                       LokySchedulerTask *task,
+                       gboolean running,
+                       gint64 started,
+                       gint64 now,
+                       GArray *actions)
+{
+  gint64 at;
+
+  if (task->state != LOKY_TASK_STATE_SENT || task->stop != LOKY_STOP_NONE)
+    return;
+  /* The worker says when it began: it can be wrong, but not by more than this. */
+  started = running ? CLAMP (started, task->sent_at, now) : now;
+  at = later (started, task->timeout);
+  if (running && at <= now)
+    stop_task (self, task, LOKY_STOP_TIMEOUT, now, actions);
+  else
+    set_deadline (self, &task->deadline, LOKY_DEADLINE_RUN, MAX (at, now + 1000));
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+static void
+worker_deadline (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now, GArray *actions)
+{
+  switch (worker->state)
+    {
+    case LOKY_WORKER_STATE_READY:
+      tell_to_leave (self, worker, now, actions);
+      break;
+    case LOKY_WORKER_STATE_LEAVING:
+      kill_worker (self, worker, LOKY_KILL_UNRESPONSIVE, now, actions);
+      break;
+    case LOKY_WORKER_STATE_DYING:
+      act (actions, LOKY_ACTION_ABANDON, NULL, worker);
+      break;
+    case LOKY_WORKER_STATE_STARTING:
+    case LOKY_WORKER_STATE_RETIRING:
+    case LOKY_WORKER_STATE_GONE:
+    default:
+      break;
+    }
+}
+
+static void
+look_for_stalls (LokyScheduler *self, gint64 now, GArray *actions)
+{
+  for (GList *l = self->workers.head; l != NULL; l = l->next)
+    {
+      LokySchedulerWorker *worker = l->data;
+
+      if (worker->tasks.length < 2 || now - worker->last_activity < STALL_TIME)
+        continue;
+      worker->is_stalled = TRUE;
+      relist (self, worker);
+      take_back (worker, worker->tasks.length - 1, actions);
+    }
+  if (self->n_ahead > 0)
+    set_deadline (self, &self->stall, LOKY_DEADLINE_STALL, later (now, STALL_TIME));
+}
+
+static void
+deadline_passed (LokyScheduler *self, LokyDeadline *deadline, gint64 now, GArray *actions)
+{
+  LokySchedulerTask *task = deadline->owner;
+
+  switch (deadline->kind)
+    {
+    case LOKY_DEADLINE_QUEUE:
+      complete (self, task, LOKY_OUTCOME_QUEUE_TIMED_OUT, actions);
+      break;
+    case LOKY_DEADLINE_RUN:
+      act (actions, LOKY_ACTION_PROBE, task, task->worker);
+      break;
+    case LOKY_DEADLINE_GRACE:
+      kill_worker (self, task->worker, LOKY_KILL_STOP_TASK, now, actions);
+      break;
+    case LOKY_DEADLINE_WORKER:
+      worker_deadline (self, deadline->owner, now, actions);
+      break;
+    case LOKY_DEADLINE_STALL:
+      look_for_stalls (self, now, actions);
+      break;
+    case LOKY_DEADLINE_SHUTDOWN:
+      loky_scheduler_shutdown (self, LOKY_SHUTDOWN_KILL, -1, now, actions);
+      break;
+    case LOKY_DEADLINE_BACKOFF:
+    default:
+      break;
+    }
+}
+
+void
+loky_scheduler_tick (LokyScheduler *self, gint64 now, GArray *actions)
+{
+  for (;;)
+    {
+      GSequenceIter *first = g_sequence_get_begin_iter (self->deadlines);
+      LokyDeadline *deadline;
+
+      if (g_sequence_iter_is_end (first))
+        break;
+      deadline = g_sequence_get (first);
+      if (deadline->at > now)
+        break;
+      clear_deadline (deadline);
+      deadline_passed (self, deadline, now, actions);
+    }
+  dispatch (self, now, actions);
+}

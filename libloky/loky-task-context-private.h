@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The context of a task as the worker loop sees it. */
+
+#include "loky-channel-private.h"
+#include "loky-control-private.h"
+#include "loky-plugin-loader-private.h"
+#include "loky-task-context.h"
+
+G_BEGIN_DECLS
+
+/* What all tasks of a worker share; owned by the worker loop, which outlives them. */
+typedef struct
+{
+  guint worker_id;
+  LokyChannel *channel;
+  LokyControl *control;
+  LokyPluginLoader *loader;
+} LokyTaskSurroundings;
+
+LokyTaskContext *loky_task_context_new (const LokyTaskSurroundings *surroundings,
+                                        const char *task,
+                                        guint attempt,
+                                        guint slot,
+                                        guint64 number,
+                                        GPtrArray *buffers);
+
+/* The task has returned: nothing is sent in its name any more. */
+void loky_task_context_end (LokyTaskContext *self);
+
+/* Those that were received and those that were added. */
+GPtrArray *loky_task_context_get_buffers (LokyTaskContext *self);
+
+LokyPluginLoader *loky_task_context_get_loader (LokyTaskContext *self);
+
+/* Cancels the GCancellable if the task is to stop. Called by the relay thread. */
+void loky_task_context_relay (LokyTaskContext *self);
+
+G_END_DECLS

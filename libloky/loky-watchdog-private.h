@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Two threads of a worker besides the one that runs tasks.
+ *
+ * The watchdog sees to it that nothing outlives the application: it polls the channel, the parent's
+ * pidfd and the doorbell, and runs only poll, read, write, kill and atomics, so that it works while a
+ * task holds any lock or has ruined the heap. When the parent is gone it kills the worker's process
+ * group, itself included.
+ *
+ * The relay, started on demand, calls g_cancellable_cancel(), whose handlers are foreign code, which
+ * must not hold up the watchdog. */
+
+#include "loky-task-context-private.h"
+
+G_BEGIN_DECLS
+
+/* Starts the watchdog. The descriptors stay the caller's and must stay open. */
+gboolean loky_watchdog_start (int channel_fd, int parent_pidfd, int doorbell, GError **error);
+
+/* Which task runs now; NULL for none. */
+void loky_watchdog_set_task (LokyTaskContext *context);
+
+/* Starts the relay, or rings it. */
+void loky_watchdog_start_relay (void);
+
+G_END_DECLS

@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "loky-worker-private.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "loky-error.h"
+#include "loky-plugin-loader-private.h"
+#include "loky-task-context-private.h"
+#include "loky-util-private.h"
+#include "loky-watchdog-private.h"
+
+/* How a worker exits that cannot go on: EX_SOFTWARE of sysexits.h. */
+#define EXIT_RUINED 70
+
+typedef struct
+{
+  LokyWorkerSetup *setup;
+  LokyTaskSurroundings surroundings;
+  GHashTable *names; /* number → name of a task */
+  GHashTable *tasks; /* number → LokyLoadedTask */
+  pid_t pid;
+  dev_t channel_device;
+  ino_t channel_inode;
+} Worker;
+
+/* One task at hand. */
+typedef struct
+{
+  guint32 slot;
+  guint64 number;
+  LokyValueMessage message;
+  char *type;
+  GVariant *args;
+  GPtrArray *buffers;
+} Job;
+
+/* A segment while its value is in use: released when the GVariant is gone, in whatever thread. */
+typedef struct
+{
+  LokyChannel *channel;
+  gpointer map;
+  gsize size;
+  guint32 number;
+} MappedSegment;
+
+static void
+mapped_segment_release (gpointer data)
+{
+  MappedSegment *segment = data;
+
+  if (segment->map != NULL)
+    munmap (segment->map, segment->size);
+  loky_channel_append (segment->channel, LOKY_MESSAGE_RELEASE, 0, segment->number);
+  loky_channel_flush_wait (segment->channel);
+  g_free (segment);
+}
+
+static GBytes *
+map_segment (Worker *self, const LokyValueMessage *message, int fd, GError **error)
+{
+  MappedSegment *segment = g_new0 (MappedSegment, 1);
+  void *map = mmap (NULL, message->size, PROT_READ, MAP_PRIVATE, fd, 0);
+
+  segment->channel = self->setup->channel;
+  segment->number = message->segment;
+  if (map == MAP_FAILED)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
+                   "The arguments of %" G_GUINT64_FORMAT " bytes cannot be mapped: %s", message->size,
+                   g_strerror (errno));
+      mapped_segment_release (segment);
+      return NULL;
+    }
+  segment->map = map;
+  segment->size = message->size;
+  return g_bytes_new_with_free_func (map, message->size, mapped_segment_release, segment);
+}
+
+static gboolean
+take_args (Worker *self, Job *job, LokyFrame *frame, GError **error)
+{
+  const LokyValueMessage *message = &job->message;
+  g_autoptr (GBytes) bytes = NULL;
+
+  bytes = message->place == LOKY_PLACE_SEGMENT
+              ? map_segment (self, message, frame->fds[0], error)
+              : g_bytes_new (message->data, message->size);
+  if (bytes == NULL || !loky_payload_take_buffers (message, frame->fds, &job->buffers, error))
+    return FALSE;
+  job->args = g_variant_ref_sink (
+      g_variant_new_from_bytes (G_VARIANT_TYPE (message->type), bytes, FALSE));
+  if (g_variant_is_normal_form (job->args))
+    return TRUE;
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+               "The arguments of type %s are not in normal form, or nested too deeply", message->type);
+  return FALSE;
+}
+
+/* --- answering -------------------------------------------------------------------------------- */
+
+/* A task may have forked and returned twice, or closed or replaced the descriptor: what would be
+ * written then would not be the protocol, or come from the wrong process. */
+static void
+check_integrity (Worker *self)
+{
+  struct stat info;
+
+  /* The child of a task's fork() must do nothing in our name. */
+  if (getpid () != self->pid)
+    _exit (0);
+  if (fstat (loky_channel_get_fd (self->setup->channel), &info) == 0 &&
+      info.st_dev == self->channel_device && info.st_ino == self->channel_inode)
+    return;
+  loky_control_set_reason (&self->setup->control,
+                           "a task closed or replaced the descriptor of the worker's channel");
+  _exit (EXIT_RUINED);
+}
+
+static void
+send (Worker *self)
+{
+  /* The parent is gone: the watchdog is about to say so. */
+  if (!loky_channel_flush_wait (self->setup->channel))
+    _exit (1);
+}
+
+static void
+answer_failure (Worker *self, const Job *job, const GError *task_error, gint64 run_time)
+{
+  const char *domain = g_quark_to_string (task_error->domain);
+  g_autofree char *message = NULL;
+
+  if (task_error->message != NULL)
+    message = g_utf8_make_valid (task_error->message,
+                                 (gssize) strnlen (task_error->message, LOKY_MESSAGE_MAX_ERROR));
+  loky_channel_append_variant (self->setup->channel, LOKY_MESSAGE_FAILURE, job->slot, job->number,
+                               g_variant_new (LOKY_MESSAGE_FAILURE_TYPE, domain != NULL ? domain : "",
+                                              task_error->code, message != NULL ? message : "",
+                                              run_time),
+                               NULL, 0);
+  send (self);
+}
+
+static void
+answer_result (Worker *self,
+               const Job *job,
+               LokyTaskContext *context,
+               GVariant *result,
+               gint64 run_time)
+{
+  LokyValueMessage message = { .run_time = run_time };
+  g_autoptr (GPtrArray) buffers = NULL;
+  g_autoptr (GError) error = NULL;
+  LokySendFailure failure;
+
+  if (!loky_buffer_collect (result, loky_task_context_get_buffers (context), &buffers, &error))
+    {
+      answer_failure (self, job, error, run_time);
+      return;
+    }
+  loky_channel_append_value (self->setup->channel, LOKY_MESSAGE_RESULT, job->slot, job->number,
+                             &message, result, buffers);
+  send (self);
+  while (loky_channel_take_failure (self->setup->channel, &failure))
+    {
+      answer_failure (self, job, failure.error, run_time);
+      g_error_free (failure.error);
+    }
+}
+
+/* --- calling ---------------------------------------------------------------------------------- */
+
+static GVariant *
+call_item (const LokyTaskDescriptor *task, LokyTaskContext *context, GVariant *args, GError **error)
+{
+  const GVariantType *type = G_VARIANT_TYPE (task->result_type);
+  /* A value of a fixed-size type made of nothing is its default; its normal form has the size of
+   * all. */
+  g_autoptr (GVariant) empty
+      = g_variant_ref_sink (g_variant_new_from_data (type, NULL, 0, FALSE, NULL, NULL));
+  g_autoptr (GVariant) shape = g_variant_get_normal_form (empty);
+  gsize size = g_variant_get_size (shape);
+  g_autofree gpointer result = g_malloc0 (MAX (size, 1));
+  gpointer data = result;
+
+  if (!task->item_func (context, g_variant_get_data (args), result, task->user_data, error))
+    return NULL;
+  return g_variant_new_from_data (type, g_steal_pointer (&result), size, FALSE, g_free, data);
+}
+
+static gboolean
+check_result (const LokyLoadedTask *task, GVariant *args, GVariant *result, GError **error)
+{
+  const LokyTaskDescriptor *descriptor = task->descriptor;
+  const char *type = g_variant_get_type_string (result);
+
+  if (!g_variant_is_of_type (result, G_VARIANT_TYPE (descriptor->result_type)))
+    g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
+                 "The task “%s” returned a value of type %s instead of %s", task->name, type,
+                 descriptor->result_type);
+  else if (strlen (type) > LOKY_MESSAGE_MAX_TYPE)
+    g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE,
+                 "The task “%s” returned a value whose type is longer than %d characters", task->name,
+                 LOKY_MESSAGE_MAX_TYPE);
+  else if (descriptor->kind == LOKY_TASK_KIND_BATCH &&
+           g_variant_n_children (result) != g_variant_n_children (args))
+    g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
+                 "The task “%s” returned %" G_GSIZE_FORMAT " elements for %" G_GSIZE_FORMAT,
+                 task->name, g_variant_n_children (result), g_variant_n_children (args));
+  else
+    return TRUE;
+  return FALSE;
+}
+
+/* The result, owned and in normal form, or NULL with an error. */
+static GVariant *
+call_task (const LokyLoadedTask *task, LokyTaskContext *context, GVariant *args, GError **error)
+{
+  const LokyTaskDescriptor *descriptor = task->descriptor;
+  g_autoptr (GVariant) result = NULL;
+  GError *task_error = NULL;
+
+  if (descriptor->kind == LOKY_TASK_KIND_ITEM)
+    result = call_item (descriptor, context, args, &task_error);
+  else
+    result = descriptor->func (context, args, descriptor->user_data, &task_error);
+  if (result != NULL)
+    result = g_variant_take_ref (g_steal_pointer (&result));
+  if (task_error != NULL)
+    {
+      g_propagate_error (error, task_error);
+      return NULL;
+    }
+  if (result == NULL)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
+                   "The task “%s” returned no value and set no error", task->name);
+      return NULL;
+    }
+  if (!check_result (task, args, result, error))
+    return NULL;
+  return g_variant_get_normal_form (result);
+}
+
+static LokyLoadedTask *
+find_task (Worker *self, const Job *job, GError **error)
+{
+  gpointer key = GUINT_TO_POINTER (job->message.name);
+  LokyLoadedTask *task = g_hash_table_lookup (self->tasks, key);
+  const char *name = g_hash_table_lookup (self->names, key);
+
+  if (task == NULL && name == NULL)
+    g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "The task was sent without its name");
+  if (task == NULL && name != NULL)
+    {
+      task = loky_plugin_loader_find_task (self->surroundings.loader, name, error);
+      if (task != NULL)
+        g_hash_table_insert (self->tasks, key, task);
+    }
+  if (task == NULL)
+    return NULL;
+  if (g_variant_is_of_type (job->args, G_VARIANT_TYPE (task->descriptor->arguments_type)))
+    return task;
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+               "The task “%s” takes arguments of type %s, not %s", task->name,
+               task->descriptor->arguments_type, g_variant_get_type_string (job->args));
+  return NULL;
+}
+
+static void
+run_job (Worker *self, const Job *job)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (LokyTaskContext) context = NULL;
+  LokyLoadedTask *task = find_task (self, job, &error);
+  gint64 started = g_get_monotonic_time ();
+  gint64 run_time;
+
+  if (task == NULL)
+    {
+      check_integrity (self);
+      answer_failure (self, job, error, 0);
+      return;
+    }
+  context = loky_task_context_new (&self->surroundings, task->name, job->message.attempt, job->slot,
+                                   job->number, job->buffers);
+  loky_watchdog_set_task (context);
+  result = call_task (task, context, job->args, &error);
+  run_time = (g_get_monotonic_time () - started) * 1000;
+  loky_watchdog_set_task (NULL);
+  loky_task_context_end (context);
+  check_integrity (self);
+  if (result != NULL)
+    answer_result (self, job, context, result, run_time);
+  else
+    answer_failure (self, job, error, run_time);
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+static void
+job_clear (Job *job)
+{
+  g_clear_pointer (&job->args, g_variant_unref);
+  g_clear_pointer (&job->buffers, g_ptr_array_unref);
+}
+
+static gboolean
+handle_task (Worker *self, LokyFrame *frame, GError **error)
+{
+  g_autoptr (GError) args_error = NULL;
+  Job job = { .slot = frame->header.slot, .number = frame->header.number };
+
+  if (!loky_message_parse_value (&frame->header, frame->body, &job.message, error))
+    return FALSE;
+  /* It was taken back, or is left over from a slot that holds another one now. */
+  if (job.slot >= LOKY_CONTROL_N_SLOTS ||
+      !loky_control_claim (&self->setup->control, job.slot, job.number))
+    {
+      if (job.message.place == LOKY_PLACE_SEGMENT)
+        {
+          loky_channel_append (self->setup->channel, LOKY_MESSAGE_RELEASE, 0, job.message.segment);
+          send (self);
+        }
+      return TRUE;
+    }
+  if (take_args (self, &job, frame, &args_error))
+    run_job (self, &job);
+  else
+    answer_failure (self, &job, args_error, 0);
+  job_clear (&job);
+  return TRUE;
+}
+
+static gboolean
+handle_name (Worker *self, LokyFrame *frame, GError **error)
+{
+  g_autoptr (GVariant) body
+      = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_NAME_TYPE, error);
+  char *name;
+
+  if (body == NULL)
+    return FALSE;
+  g_variant_get (body, LOKY_MESSAGE_NAME_TYPE, &name);
+  g_hash_table_replace (self->names, GUINT_TO_POINTER ((guint) frame->header.number), name);
+  return TRUE;
+}
+
+static void
+refuse (Worker *self, GVariant *refusal)
+{
+  guint64 device, inode, mtime;
+  const char *path, *reason;
+
+  g_variant_get (refusal, "(ttt&s&s)", &device, &inode, &mtime, &path, &reason);
+  loky_plugin_loader_refuse (self->surroundings.loader, device, inode, mtime, path, reason);
+}
+
+static gboolean
+handle_refuse (Worker *self, LokyFrame *frame, GError **error)
+{
+  g_autoptr (GVariant) body
+      = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_REFUSE_TYPE, error);
+
+  if (body == NULL)
+    return FALSE;
+  refuse (self, body);
+  return TRUE;
+}
+
+/* FALSE: the parent is not what it was. */
+static gboolean
+handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
+{
+  switch (frame->header.type)
+    {
+    case LOKY_MESSAGE_TASK:
+      return handle_task (self, frame, error);
+    case LOKY_MESSAGE_TASK_NAME:
+      return handle_name (self, frame, error);
+    case LOKY_MESSAGE_REFUSE:
+      return handle_refuse (self, frame, error);
+    case LOKY_MESSAGE_RELEASE:
+      loky_segment_pool_release (loky_channel_get_segments (self->setup->channel),
+                                 frame->header.number);
+      return TRUE;
+    case LOKY_MESSAGE_LEAVE:
+      *leaves = TRUE;
+      return TRUE;
+    default:
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "The application sent a message of type %u",
+                   frame->header.type);
+      return FALSE;
+    }
+}
+
+static gboolean
+serve (Worker *self, GError **error)
+{
+  LokyChannel *channel = self->setup->channel;
+  gboolean leaves = FALSE;
+  LokyFrame frame;
+
+  while (!leaves)
+    {
+      LokyFrameStatus status = loky_channel_next_frame (channel, &frame, error);
+
+      if (status == LOKY_FRAME_INVALID)
+        return FALSE;
+      if (status == LOKY_FRAME_COMPLETE)
+        {
+          gboolean is_sound = handle_frame (self, &frame, &leaves, error);
+
+          loky_frame_close_fds (&frame);
+          if (!is_sound)
+            return FALSE;
+          continue;
+        }
+      switch (loky_channel_fill (channel, TRUE, error))
+        {
+        case LOKY_FILL_ERROR:
+          return FALSE;
+        case LOKY_FILL_EOF:
+          /* The parent is gone; the watchdog ends what we started, and us. */
+          kill (0, SIGKILL);
+          _exit (1);
+        case LOKY_FILL_DATA:
+        case LOKY_FILL_AGAIN:
+        default:
+          break;
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+worker_init (Worker *self, LokyWorkerSetup *setup)
+{
+  struct stat info;
+  GVariantIter iter;
+  GVariant *refusal;
+
+  if (fstat (loky_channel_get_fd (setup->channel), &info) != 0)
+    return FALSE;
+  *self = (Worker){
+    .setup = setup,
+    .pid = getpid (),
+    .channel_device = info.st_dev,
+    .channel_inode = info.st_ino,
+    .names = g_hash_table_new_full (NULL, NULL, NULL, g_free),
+    .tasks = g_hash_table_new (NULL, NULL),
+    .surroundings = { .worker_id = setup->worker_id,
+                      .channel = setup->channel,
+                      .control = &setup->control },
+  };
+  self->surroundings.loader
+      = loky_plugin_loader_new ((const char *const *) setup->plugin_path, &setup->control);
+  g_variant_iter_init (&iter, setup->refusals);
+  while ((refusal = g_variant_iter_next_value (&iter)) != NULL)
+    {
+      refuse (self, refusal);
+      g_variant_unref (refusal);
+    }
+  return TRUE;
+}
+
+int
+loky_worker_loop_run (LokyWorkerSetup *setup)
+{
+  g_autoptr (GError) error = NULL;
+  Worker worker;
+
+  if (!worker_init (&worker, setup))
+    return EXIT_RUINED;
+  loky_channel_append_variant (setup->channel, LOKY_MESSAGE_HELLO, 0, 0,
+                               g_variant_new (LOKY_MESSAGE_HELLO_TYPE, LOKY_VERSION,
+                                              (guint32) worker.pid),
+                               NULL, 0);
+  send (&worker);
+  if (!serve (&worker, &error))
+    {
+      loky_control_set_reason (&setup->control, error->message);
+      return EXIT_RUINED;
+    }
+  loky_plugin_loader_finish (worker.surroundings.loader);
+  check_integrity (&worker);
+  loky_channel_append (setup->channel, LOKY_MESSAGE_GOODBYE, 0, 0);
+  send (&worker);
+  return 0;
+}
+
+/* The worker program. What it holds is left to the kernel: it exits without running the destructors
+ * of plugins, which after a task's mischief may hang. */
+int
+loky_worker_main (int argc, char **argv)
+{
+  g_autoptr (GError) error = NULL;
+  LokyWorkerSetup setup;
+
+  if (!loky_worker_setup (&setup, &error))
+    {
+      g_printerr ("loky-worker: %s\n", error->message);
+      return EXIT_RUINED;
+    }
+  _exit (loky_worker_loop_run (&setup));
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One worker process: started, written down, killed, and what is known of its end.
+ *
+ * All calls are made by the monitor thread of the pool, whose GMainContext is the thread-default
+ * one. */
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+typedef struct _LokyWorkerProcess LokyWorkerProcess;
+
+typedef enum
+{
+  LOKY_ENDING_EXITED,   /* with code as its exit status */
+  LOKY_ENDING_SIGNALED, /* by the signal code */
+  LOKY_ENDING_UNKNOWN,  /* somebody else took the status */
+} LokyEndingKind;
+
+typedef struct
+{
+  LokyEndingKind kind;
+  int code;
+} LokyEnding;
+
+/* Called in the monitor thread once the exit status is known, if it was not at hand before. */
+typedef void (*LokyWorkerProcessEnded) (gpointer user_data);
+
+/* Starts @program (an absolute path) with @environment. Takes over @channel_fd, which becomes the
+ * worker's standard input. */
+LokyWorkerProcess *loky_worker_process_start (const char *program,
+                                              const char *const *environment,
+                                              int channel_fd,
+                                              GError **error);
+void loky_worker_process_free (LokyWorkerProcess *self);
+
+pid_t loky_worker_process_get_pid (LokyWorkerProcess *self);
+/* Readable once the process has ended. */
+int loky_worker_process_get_pidfd (LokyWorkerProcess *self);
+/* Readable when there is output; -1 after its end. */
+int loky_worker_process_get_stderr_fd (LokyWorkerProcess *self);
+
+/* SIGKILL to the worker and its process group; harmless after its end. */
+void loky_worker_process_kill (LokyWorkerProcess *self);
+
+/* Whether the process has ended, and how. FALSE: it lives, or its status is being waited for. */
+gboolean loky_worker_process_check_ended (LokyWorkerProcess *self, LokyEnding *ending);
+
+/* After the pidfd became readable: calls @func when the status is there, or is known to be lost. */
+void loky_worker_process_wait_ended (LokyWorkerProcess *self,
+                                     LokyWorkerProcessEnded func,
+                                     gpointer user_data);
+
+/* Reads what there is of the output, at most @most bytes, into @buffer, and keeps the tail of it.
+ * Returns the number of bytes; 0: nothing now, or the end. */
+gsize loky_worker_process_read_stderr (LokyWorkerProcess *self, char *buffer, gsize most);
+
+/* The last of the output: whole lines where possible, valid UTF-8, without the last newline; NULL
+ * if there was none. */
+char *loky_worker_process_dup_stderr_tail (LokyWorkerProcess *self);
+
+/* "was killed by signal 11 (SIGSEGV)", "exited with status 3", … */
+char *loky_ending_to_string (const LokyEnding *ending);
+
+G_END_DECLS

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "loky-worker-process-private.h"
+
+#include <gio/gunixinputstream.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "loky-error.h"
+#include "loky-util-private.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+#ifndef PIDFD_SIGNAL_PROCESS_GROUP
+#define PIDFD_SIGNAL_PROCESS_GROUP (1u << 2)
+#endif
+
+/* How much of a worker's output is kept for the error message, in bytes. */
+#define TAIL_SIZE 4096
+
+/* How long to wait for a status that somebody else may have taken, in ms. */
+#define STATUS_TIMEOUT 1000
+
+struct _LokyWorkerProcess
+{
+  GSubprocess *subprocess;
+  pid_t pid;
+  int pidfd;
+  GInputStream *stderr_pipe;
+  int stderr_fd;
+
+  char tail[TAIL_SIZE]; /* a ring */
+  gsize tail_written;   /* in all */
+
+  GCancellable *cancellable;
+  GSource *status_timeout;
+  gboolean status_known;
+  LokyEnding ending;
+  LokyWorkerProcessEnded ended_func;
+  gpointer ended_data;
+};
+
+/* Variables that mean the application itself, and would make a worker write into descriptors that
+ * are something else there, or speak in the application's name. */
+static const char *const not_inherited[] = {
+  "SYSPROF_CONTROL_FD", "NOTIFY_SOCKET",  "LISTEN_FDS",
+  "LISTEN_PID",         "LISTEN_FDNAMES", "WATCHDOG_PID",
+  "WATCHDOG_USEC",      "GIO_LAUNCHED_DESKTOP_FILE", "GIO_LAUNCHED_DESKTOP_FILE_PID",
+};
+
+static GSubprocess *
+spawn (const char *program,
+       const char *const *environment,
+       int channel_fd,
+       GError **error)
+{
+  /* Only with INHERIT_FDS, an absolute path, no folder and no set-up function does GLib use
+   * posix_spawn(): fork() takes 80 ms from a parent of 2 GiB. The worker closes what is not its
+   * own. */
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (
+      G_SUBPROCESS_FLAGS_INHERIT_FDS | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+
+  g_subprocess_launcher_take_stdin_fd (launcher, channel_fd);
+  for (gsize i = 0; environment != NULL && environment[i] != NULL; i++)
+    {
+      const char *equals = strchr (environment[i], '=');
+      g_autofree char *name
+          = equals != NULL ? g_strndup (environment[i], (gsize) (equals - environment[i])) : NULL;
+
+      if (name != NULL)
+        g_subprocess_launcher_setenv (launcher, name, equals + 1, TRUE);
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (not_inherited); i++)
+    g_subprocess_launcher_unsetenv (launcher, not_inherited[i]);
+  return g_subprocess_launcher_spawn (launcher, error, program, NULL);
+}
+
+LokyWorkerProcess *
+loky_worker_process_start (const char *program,
+                           const char *const *environment,
+                           int channel_fd,
+                           GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  g_autoptr (GSubprocess) subprocess = NULL;
+  LokyWorkerProcess *self;
+  const char *identifier;
+
+  if (access (program, X_OK) != 0)
+    {
+      int saved_errno = errno;
+
+      close (channel_fd);
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
+                   "The worker program “%s” cannot be run: %s", program, g_strerror (saved_errno));
+      return NULL;
+    }
+  subprocess = spawn (program, environment, channel_fd, &local_error);
+  if (subprocess == NULL)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
+                   "The worker program “%s” cannot be started: %s", program, local_error->message);
+      return NULL;
+    }
+
+  self = g_new0 (LokyWorkerProcess, 1);
+  self->subprocess = g_steal_pointer (&subprocess);
+  self->cancellable = g_cancellable_new ();
+  self->pidfd = -1;
+  identifier = g_subprocess_get_identifier (self->subprocess);
+  if (identifier != NULL)
+    {
+      self->pid = (pid_t) g_ascii_strtoll (identifier, NULL, 10);
+      self->pidfd = loky_fd_above_standard ((int) syscall (SYS_pidfd_open, self->pid, 0));
+    }
+  self->stderr_pipe = g_object_ref (g_subprocess_get_stderr_pipe (self->subprocess));
+  self->stderr_fd = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (self->stderr_pipe));
+  g_unix_set_fd_nonblocking (self->stderr_fd, TRUE, NULL);
+
+  if (self->pidfd < 0)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
+                   "The worker program “%s” cannot be watched: %s", program, g_strerror (errno));
+      g_subprocess_force_exit (self->subprocess);
+      loky_worker_process_free (self);
+      return NULL;
+    }
+  return self;
+}
+
+void
+loky_worker_process_free (LokyWorkerProcess *self)
+{
+  g_cancellable_cancel (self->cancellable);
+  g_clear_object (&self->cancellable);
+  if (self->status_timeout != NULL)
+    {
+      g_source_destroy (self->status_timeout);
+      g_source_unref (self->status_timeout);
+    }
+  g_input_stream_close (self->stderr_pipe, NULL, NULL);
+  g_clear_object (&self->stderr_pipe);
+  g_clear_object (&self->subprocess);
+  loky_close_fd (&self->pidfd);
+  g_free (self);
+}
+
+pid_t
+loky_worker_process_get_pid (LokyWorkerProcess *self)
+{
+  return self->pid;
+}
+
+int
+loky_worker_process_get_pidfd (LokyWorkerProcess *self)
+{
+  return self->pidfd;
+}
+
+int
+loky_worker_process_get_stderr_fd (LokyWorkerProcess *self)
+{
+  return self->stderr_fd;
+}
+
+void
+loky_worker_process_kill (LokyWorkerProcess *self)
+{
+  /* By pidfd: the number may belong to somebody else by now. The worker leads its own session, so
+   * that its group is what it started, except in its first moments. */
+  if (syscall (SYS_pidfd_send_signal, self->pidfd, SIGKILL, NULL, PIDFD_SIGNAL_PROCESS_GROUP) != 0 &&
+      errno == EINVAL)
+    {
+      /* Kernels before 6.9. A group outlives its leader's number, so that the number is still the
+       * group's or nobody's. */
+      if (getpgid (self->pid) == self->pid || errno == ESRCH)
+        kill (-self->pid, SIGKILL);
+    }
+  syscall (SYS_pidfd_send_signal, self->pidfd, SIGKILL, NULL, 0);
+}
+
+/* The status is read without taking it away from GSubprocess, whose thread reaps. */
+static gboolean
+peek_status (LokyWorkerProcess *self)
+{
+  siginfo_t info = { 0 };
+
+  if (waitid (P_PIDFD, (id_t) self->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+      info.si_pid == 0)
+    return FALSE;
+  self->status_known = TRUE;
+  self->ending.kind = info.si_code == CLD_EXITED ? LOKY_ENDING_EXITED : LOKY_ENDING_SIGNALED;
+  self->ending.code = info.si_status;
+  return TRUE;
+}
+
+gboolean
+loky_worker_process_check_ended (LokyWorkerProcess *self, LokyEnding *ending)
+{
+  if (!self->status_known && !peek_status (self))
+    return FALSE;
+  *ending = self->ending;
+  return TRUE;
+}
+
+static void
+tell_ended (LokyWorkerProcess *self, LokyEndingKind kind, int code)
+{
+  LokyWorkerProcessEnded func = self->ended_func;
+
+  if (!self->status_known)
+    {
+      self->status_known = TRUE;
+      self->ending.kind = kind;
+      self->ending.code = code;
+    }
+  self->ended_func = NULL;
+  if (func != NULL)
+    func (self->ended_data);
+}
+
+/* With SIGCHLD ignored the kernel keeps no status and GLib reports an exit with 0. */
+static gboolean
+status_may_be_lost (void)
+{
+  struct sigaction action;
+
+  return sigaction (SIGCHLD, NULL, &action) == 0 &&
+         (action.sa_handler == SIG_IGN || (action.sa_flags & SA_NOCLDWAIT) != 0);
+}
+
+static void
+status_arrived_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GSubprocess *subprocess = G_SUBPROCESS (source);
+  LokyWorkerProcess *self = user_data;
+  g_autoptr (GError) error = NULL;
+  int status;
+
+  /* After a cancellation the structure is gone. */
+  if (!g_subprocess_wait_finish (subprocess, result, &error))
+    return;
+  status = g_subprocess_get_status (subprocess);
+  if (WIFSIGNALED (status))
+    tell_ended (self, LOKY_ENDING_SIGNALED, WTERMSIG (status));
+  else if (WEXITSTATUS (status) == 0 && status_may_be_lost ())
+    tell_ended (self, LOKY_ENDING_UNKNOWN, 0);
+  else
+    tell_ended (self, LOKY_ENDING_EXITED, WEXITSTATUS (status));
+}
+
+static gboolean
+status_timeout_cb (gpointer user_data)
+{
+  tell_ended (user_data, LOKY_ENDING_UNKNOWN, 0);
+  return G_SOURCE_REMOVE;
+}
+
+void
+loky_worker_process_wait_ended (LokyWorkerProcess *self,
+                                LokyWorkerProcessEnded func,
+                                gpointer user_data)
+{
+  if (self->status_timeout != NULL)
+    return;
+  self->ended_func = func;
+  self->ended_data = user_data;
+  g_subprocess_wait_async (self->subprocess, self->cancellable, status_arrived_cb, self);
+  self->status_timeout = g_timeout_source_new (STATUS_TIMEOUT);
+  g_source_set_static_name (self->status_timeout, "[loky] exit status");
+  g_source_set_callback (self->status_timeout, status_timeout_cb, self, NULL);
+  g_source_attach (self->status_timeout, g_main_context_get_thread_default ());
+}
+
+gsize
+loky_worker_process_read_stderr (LokyWorkerProcess *self, char *buffer, gsize most)
+{
+  ssize_t got;
+
+  if (self->stderr_fd < 0)
+    return 0;
+  do
+    got = read (self->stderr_fd, buffer, most);
+  while (got < 0 && errno == EINTR);
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return 0;
+  if (got <= 0)
+    {
+      self->stderr_fd = -1;
+      return 0;
+    }
+  for (gsize i = 0; i < (gsize) got; i++)
+    self->tail[self->tail_written++ % TAIL_SIZE] = buffer[i];
+  return (gsize) got;
+}
+
+char *
+loky_worker_process_dup_stderr_tail (LokyWorkerProcess *self)
+{
+  gsize size = MIN (self->tail_written, TAIL_SIZE);
+  g_autofree char *raw = g_malloc (size + 1);
+  char *start = raw;
+
+  for (gsize i = 0; i < size; i++)
+    raw[i] = self->tail[(self->tail_written - size + i) % TAIL_SIZE];
+  raw[size] = '\0';
+  while (size > 0 && (raw[size - 1] == '\n' || raw[size - 1] == '\r'))
+    raw[--size] = '\0';
+  /* The first line is cut off if it was overwritten in part. */
+  if (self->tail_written > TAIL_SIZE)
+    {
+      char *newline = memchr (raw, '\n', size);
+
+      if (newline != NULL && newline[1] != '\0')
+        start = newline + 1;
+    }
+  if (start[0] == '\0')
+    return NULL;
+  return g_utf8_make_valid (start, (gssize) (size - (gsize) (start - raw)));
+}
+
+char *
+loky_ending_to_string (const LokyEnding *ending)
+{
+  const char *name;
+
+  switch (ending->kind)
+    {
+    case LOKY_ENDING_EXITED:
+      return g_strdup_printf ("exited with status %d", ending->code);
+    case LOKY_ENDING_SIGNALED:
+      name = sigabbrev_np (ending->code);
+      return g_strdup_printf ("was killed by signal %d (SIG%s)", ending->code,
+                              name != NULL ? name : "?");
+    case LOKY_ENDING_UNKNOWN:
+    default:
+      return g_strdup ("ended; its exit status is not available, since the application ignores "
+                       "SIGCHLD or waits for all children");
+    }
+}

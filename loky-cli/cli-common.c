@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What all commands share: messages, the end of stdout, options with a range. */
+
+#include "cli-common.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DISPLAY_MAX 200
+#define CANCEL_GRACE 1000
+
+void
+cli_error (const char *format, ...)
+{
+  g_autofree char *message = NULL;
+  va_list args;
+
+  va_start (args, format);
+  message = g_strdup_vprintf (format, args);
+  va_end (args);
+  fprintf (stderr, "loky: %s\n", message);
+}
+
+int
+cli_usage_error (const char *command, const char *format, ...)
+{
+  g_autofree char *message = NULL;
+  va_list args;
+
+  va_start (args, format);
+  message = g_strdup_vprintf (format, args);
+  va_end (args);
+  fprintf (stderr, "loky: %s\nTry “loky %s--help”.\n", message, command);
+  return CLI_USAGE;
+}
+
+/* Reports what is wrong itself. `--help` does not return. */
+gboolean
+cli_parse_options (GOptionContext *context, const char *command, int *argc, char ***argv)
+{
+  g_autofree char *program = g_strconcat ("loky ", command, NULL);
+  g_autofree char *prefix = g_strconcat (command, " ", NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_set_prgname (program);
+  if (g_option_context_parse (context, argc, argv, &error))
+    return TRUE;
+  cli_usage_error (prefix, "%s", error->message);
+  return FALSE;
+}
+
+/* A reader that went away wants to hear no more, and so nothing is said. */
+void
+cli_report_output_error (int saved_errno)
+{
+  if (saved_errno != EPIPE)
+    cli_error ("cannot write the output: %s", g_strerror (saved_errno));
+}
+
+/* Returns the status to exit with: what could not be written makes it a failure. */
+int
+cli_close_stdout (int status)
+{
+  gboolean failed_before = ferror (stdout) != 0;
+
+  errno = 0;
+  if (fclose (stdout) == 0 && !failed_before)
+    return status;
+  cli_report_output_error (errno != 0 ? errno : EIO);
+  return status == CLI_SUCCESS ? CLI_FAILURE : status;
+}
+
+/* An input as it can stand in a message: on one line, without control characters, not too long. */
+char *
+cli_dup_for_display (const char *text, gsize length)
+{
+  gboolean cut = length > DISPLAY_MAX;
+  gsize shown = cut ? DISPLAY_MAX : length;
+  g_autoptr (GString) display = g_string_sized_new (shown + 8);
+  const char *end = text + shown;
+
+  while (text < end)
+    {
+      gunichar character = g_utf8_get_char_validated (text, end - text);
+
+      if (character == (gunichar) -1 || character == (gunichar) -2 || character == 0 ||
+          !g_unichar_isprint (character))
+        {
+          g_string_append_printf (display, "\\x%02x", (guchar) *text);
+          text++;
+          continue;
+        }
+      g_string_append_unichar (display, character);
+      text = g_utf8_next_char (text);
+    }
+  if (cut)
+    g_string_append (display, "…");
+  return g_string_free (g_steal_pointer (&display), FALSE);
+}
+
+static guint
+edit_distance (const char *left, const char *right)
+{
+  gsize columns = strlen (right) + 1;
+  g_autofree guint *row = g_new (guint, columns);
+
+  for (gsize j = 0; j < columns; j++)
+    row[j] = j;
+  for (gsize i = 1; left[i - 1] != '\0'; i++)
+    {
+      guint diagonal = row[0];
+
+      row[0] = i;
+      for (gsize j = 1; j < columns; j++)
+        {
+          guint replaced = diagonal + (left[i - 1] != right[j - 1]);
+
+          diagonal = row[j];
+          row[j] = MIN (replaced, MIN (row[j], row[j - 1]) + 1);
+        }
+    }
+  return row[columns - 1];
+}
+
+const char *
+cli_find_nearest (const char *word, const char *const *candidates)
+{
+  const char *nearest = candidates[0];
+  guint least = G_MAXUINT;
+
+  for (gsize i = 0; candidates[i] != NULL; i++)
+    {
+      guint distance = edit_distance (word, candidates[i]);
+
+      if (distance < least)
+        {
+          least = distance;
+          nearest = candidates[i];
+        }
+    }
+  return nearest;
+}
+
+/* @timeout is in seconds, 0 for none. Returns NULL after a message if an option is out of range. */
+LokyTaskOptions *
+cli_task_options_new (GType type, const char *command, double timeout, int retries)
+{
+  LokyTaskOptions *options;
+
+  if (!isfinite (timeout) || timeout < 0 || timeout > 1e9)
+    {
+      cli_usage_error (command, "--timeout takes a number of seconds above 0");
+      return NULL;
+    }
+  if (retries < 0)
+    {
+      cli_usage_error (command, "--retries takes a number from 0");
+      return NULL;
+    }
+  options = g_object_new (type, NULL);
+  if (timeout > 0)
+    loky_task_options_set_timeout (options, MAX ((gint64) ceil (timeout * 1000), 1));
+  loky_task_options_set_cancel_grace (options, CANCEL_GRACE);
+  loky_task_options_set_retries (options, retries);
+  return options;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <loky.h>
+
+G_BEGIN_DECLS
+
+/* The exit statuses of the command, besides 128 + N after signal N. */
+typedef enum
+{
+  CLI_SUCCESS = 0,
+  CLI_FAILURE = 1,
+  CLI_USAGE = 2,
+} CliStatus;
+
+void cli_error (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
+int cli_usage_error (const char *command, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+gboolean
+cli_parse_options (GOptionContext *context, const char *command, int *argc, char ***argv);
+
+int cli_close_stdout (int status);
+
+void cli_report_output_error (int saved_errno);
+
+char *cli_dup_for_display (const char *text, gsize length);
+
+const char *cli_find_nearest (const char *word, const char *const *candidates);
+
+LokyTaskOptions *
+cli_task_options_new (GType type, const char *command, double timeout, int retries);
+
+G_END_DECLS

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* `loky run`: one task, once. */
+
+#include "commands.h"
+
+#include "cli-arguments.h"
+#include "cli-task.h"
+#include "cli-template.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static GVariant *
+parse_words (const CliTask *task, char **words, GError **error)
+{
+  gsize n_words = g_strv_length (words);
+  g_autofree CliText *texts = g_new0 (CliText, n_words + 1);
+
+  for (gsize i = 0; i < n_words; i++)
+    texts[i] = (CliText){ words[i], strlen (words[i]) };
+  return cli_arguments_parse (task->name, task->arguments_type, texts, n_words, error);
+}
+
+static int
+run (CliSession *session, char **words, LokyTaskOptions *options)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (CliTask) task = cli_task_look_up (session, words[0], &error);
+  g_autoptr (GVariant) args = NULL;
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  if (task != NULL)
+    {
+      args = parse_words (task, words + 1, &error);
+      if (args == NULL)
+        return cli_usage_error ("run ", "%s", error->message);
+      result = cli_session_call (session, task->name, args, options, &error);
+    }
+  if (result == NULL)
+    {
+      if (!cli_session_is_interrupted (session))
+        cli_error ("%s", error->message);
+      return CLI_FAILURE;
+    }
+  cli_value_append (text, result);
+  g_string_append_c (text, '\n');
+  fwrite (text->str, 1, text->len, stdout);
+  return CLI_SUCCESS;
+}
+
+int
+command_run (int argc, char **argv)
+{
+  g_auto (GStrv) plugin_path = NULL;
+  g_auto (GStrv) words = NULL;
+  double timeout = 0;
+  int retries = 0;
+  const GOptionEntry entries[] = {
+    { "plugin-path", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &plugin_path,
+      "Look for plugins in DIR first; may be repeated", "DIR" },
+    { "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &timeout,
+      "Give up when the task runs for longer than this", "SECONDS" },
+    { "retries", 0, 0, G_OPTION_ARG_INT, &retries,
+      "Run the task again, up to N times, if its worker dies", "N" },
+    { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &words, NULL, NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_autoptr (GOptionContext) context = g_option_context_new ("TASK [ARGUMENT…]");
+  g_autoptr (LokyTaskOptions) options = NULL;
+  g_autoptr (CliSession) session = NULL;
+
+  g_option_context_set_summary (context,
+                                "Runs a task in a worker and prints its result.\n\n"
+                                "A string is given as it is, any other argument in GVariant's text "
+                                "format.\nWhat follows “--” is not an option.");
+  g_option_context_add_main_entries (context, entries, NULL);
+  if (!cli_parse_options (context, "run", &argc, &argv))
+    return CLI_USAGE;
+  if (words == NULL)
+    return cli_usage_error ("run ", "run takes a task");
+  options = cli_task_options_new (LOKY_TYPE_TASK_OPTIONS, "run ", timeout, retries);
+  if (options == NULL)
+    return CLI_USAGE;
+  session = cli_session_new (plugin_path, 1);
+  return cli_session_end (session, run (session, words, options));
+}
