@@ -103,6 +103,10 @@ void loky_channel_shutdown (LokyChannel *self);
 /* One recvmsg(); with @wait it blocks until there is something. */
 LokyFillResult loky_channel_fill (LokyChannel *self, gboolean wait, GError **error);
 
+/* Whether the last fill took all that there was: another one would probably find nothing. A hint: who
+ * must know calls fill until AGAIN. */
+gboolean loky_channel_is_drained (LokyChannel *self);
+
 /* The next whole frame, if there is one. */
 LokyFrameStatus loky_channel_next_frame (LokyChannel *self, LokyFrame *frame, GError **error);
 

@@ -47,6 +47,7 @@ struct _LokyChannel
   gpointer want_write_data;
 
   /* the reader's */
+  gboolean is_drained; /* the last read took all there was */
   guint8 *input;
   gsize input_capacity;
   gsize input_start;
@@ -612,7 +613,14 @@ loky_channel_fill (LokyChannel *self, gboolean wait, GError **error)
   if (got == 0)
     return LOKY_FILL_EOF;
   self->input_end += (gsize) got;
+  self->is_drained = (gsize) got < vector.iov_len;
   return LOKY_FILL_DATA;
+}
+
+gboolean
+loky_channel_is_drained (LokyChannel *self)
+{
+  return self->is_drained;
 }
 
 LokyFrameStatus

@@ -29,6 +29,7 @@
 #define OUTPUT_AFTER_END (8u << 20)
 
 #define N_EVENTS 64
+#define ROUNDS_PER_TURN 16
 
 /* Error domains are quarks, which are never freed: a worker must not make up any number of them. */
 #define MAX_DOMAINS 256
@@ -521,7 +522,7 @@ channel_ended (LokyPool *self, LokyPoolWorker *worker)
 }
 
 static void
-read_channel (LokyPool *self, LokyPoolWorker *worker, guint n_fills)
+read_channel (LokyPool *self, LokyPoolWorker *worker, guint n_fills, gboolean to_the_end)
 {
   while (n_fills-- > 0 && !worker->channel_is_closed)
     {
@@ -531,6 +532,8 @@ read_channel (LokyPool *self, LokyPoolWorker *worker, guint n_fills)
         {
         case LOKY_FILL_DATA:
           if (!read_frames (self, worker))
+            return;
+          if (!to_the_end && loky_channel_is_drained (worker->channel))
             return;
           break;
         case LOKY_FILL_AGAIN:
@@ -654,7 +657,7 @@ bury (LokyPool *self, LokyPoolWorker *worker)
   if (worker->is_buried)
     return;
   /* Not to the end of the stream: a child of the worker may hold it open. */
-  read_channel (self, worker, FILLS_AFTER_END);
+  read_channel (self, worker, FILLS_AFTER_END, TRUE);
   read_output (self, worker, OUTPUT_AFTER_END);
   worker->is_buried = TRUE;
   worker->stderr_tail = loky_worker_process_dup_stderr_tail (worker->process);
@@ -737,7 +740,7 @@ handle_event (LokyPool *self, const struct epoll_event *event)
       if ((event->events & EPOLLOUT) != 0)
         loky_pool_flush_worker (self, worker);
       if ((event->events & ~(guint32) EPOLLOUT) != 0)
-        read_channel (self, worker, FILLS_PER_TURN);
+        read_channel (self, worker, FILLS_PER_TURN, FALSE);
       break;
     case LOKY_WATCH_PIDFD:
       process_ended (self, worker);
@@ -781,9 +784,16 @@ monitor_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   int n_events;
 
   run_commands (self);
-  n_events = epoll_wait (self->epoll_fd, events, N_EVENTS, 0);
-  for (int i = 0; i < n_events; i++)
-    handle_event (self, &events[i]);
+  /* Again while there is something: going through the main loop costs two more system calls. */
+  for (guint round = 0; round < ROUNDS_PER_TURN; round++)
+    {
+      n_events = epoll_wait (self->epoll_fd, events, N_EVENTS, 0);
+      for (int i = 0; i < n_events; i++)
+        handle_event (self, &events[i]);
+      g_ptr_array_set_size (self->graveyard, 0);
+      if (n_events <= 0)
+        break;
+    }
   bury_abandoned (self);
   g_ptr_array_set_size (self->graveyard, 0);
   if (keep_time (self) && self->workers->len == 0)

@@ -38,6 +38,7 @@ typedef struct
 
   GMutex lock;
   GCond cond;
+  guint n_waiting;       /* threads on cond */
   GQueue items;          /* of Item: not yet taken; in the order of the input */
   GQueue done;           /* of Item: ended, not yet taken, in the order of their ends */
   guint64 next_index;    /* of the next item of the input */
@@ -188,7 +189,9 @@ look_for_answer (Core *core)
 
   g_mutex_lock (&core->lock);
   task = take_pending_locked (core, &item, &failure);
-  g_cond_signal (&core->cond);
+  /* Without anybody who waits it would still be a system call. */
+  if (core->n_waiting > 0)
+    g_cond_signal (&core->cond);
   g_mutex_unlock (&core->lock);
   answer (task, item, failure);
 }
@@ -509,7 +512,11 @@ loky_results_next (LokyResults *self, GCancellable *cancellable, GError **error)
   g_mutex_lock (&core->lock);
   while ((item = pop_locked (core)) == NULL && !is_over_locked (core) &&
          !g_cancellable_is_cancelled (cancellable))
-    g_cond_wait (&core->cond, &core->lock);
+    {
+      core->n_waiting++;
+      g_cond_wait (&core->cond, &core->lock);
+      core->n_waiting--;
+    }
   if (item == NULL && is_over_locked (core) && core->failure != NULL)
     g_propagate_error (error, g_steal_pointer (&core->failure));
   else if (item == NULL && !is_over_locked (core))
