@@ -648,6 +648,38 @@ loky_pool_describe_loss (LokyPoolWorker *worker, LokyFuture *future, LokyLoss **
                       future->task.attempts, worker->id, pid, ending, reason, output);
 }
 
+typedef struct
+{
+  LokyPool *pool;
+  LokyWorkerProcess *process;
+} Reaping;
+
+static void
+reaped_cb (gpointer user_data)
+{
+  Reaping *reaping = user_data;
+
+  reaping->pool->n_reaping--;
+  /* The monitor may have waited for this one to end. */
+  g_source_set_ready_time (reaping->pool->source, 0);
+  loky_worker_process_free (reaping->process);
+  g_free (reaping);
+}
+
+/* GLib's own thread reaps. A shutdown is over when it has: no zombie is left then. */
+static void
+let_reap (LokyPool *self, LokyWorkerProcess *process)
+{
+  Reaping *reaping = g_new (Reaping, 1);
+
+  reaping->pool = self;
+  reaping->process = process;
+  self->n_reaping++;
+  loky_worker_process_close (process);
+  if (!loky_worker_process_wait_ended (process, reaped_cb, reaping))
+    reaped_cb (reaping);
+}
+
 /* The worker's end is known: what it still sent and printed is taken, then all is let go. */
 static void
 bury (LokyPool *self, LokyPoolWorker *worker)
@@ -674,7 +706,7 @@ bury (LokyPool *self, LokyPoolWorker *worker)
     unwatch (self, loky_channel_get_fd (worker->channel));
   worker->channel_is_closed = TRUE;
   tell_gone (self, worker);
-  g_clear_pointer (&worker->process, loky_worker_process_free);
+  let_reap (self, g_steal_pointer (&worker->process));
   loky_channel_shutdown (worker->channel);
   g_ptr_array_add (self->graveyard, loky_pool_worker_ref (worker));
   g_ptr_array_remove_fast (self->workers, worker);
@@ -699,7 +731,8 @@ process_ended (LokyPool *self, LokyPoolWorker *worker)
     }
   /* GLib's own thread was faster, and tells us soon. */
   unwatch (self, loky_worker_process_get_pidfd (worker->process));
-  loky_worker_process_wait_ended (worker->process, status_known_cb, worker);
+  if (!loky_worker_process_wait_ended (worker->process, status_known_cb, worker))
+    bury (self, worker);
 }
 
 /* One that does not end although it was killed, as a process in an uninterruptible sleep: everything
@@ -796,7 +829,7 @@ monitor_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
     }
   bury_abandoned (self);
   g_ptr_array_set_size (self->graveyard, 0);
-  if (keep_time (self) && self->workers->len == 0)
+  if (keep_time (self) && self->workers->len == 0 && self->n_reaping == 0)
     g_main_loop_quit (self->loop);
   return G_SOURCE_CONTINUE;
 }

@@ -114,6 +114,7 @@ struct _LokyPool
   GMainLoop *loop;
   guint last_worker;
   GPtrArray *workers; /* of LokyPoolWorker: references */
+  guint n_reaping;    /* processes that have ended and were not reaped yet */
   GPtrArray *graveyard; /* those whose events may still be in the list at hand */
 };
 

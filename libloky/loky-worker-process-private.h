@@ -36,6 +36,9 @@ LokyWorkerProcess *loky_worker_process_start (const char *program,
                                               GError **error);
 void loky_worker_process_free (LokyWorkerProcess *self);
 
+/* Closes its descriptors; only wait_ended and free may be called after that. */
+void loky_worker_process_close (LokyWorkerProcess *self);
+
 pid_t loky_worker_process_get_pid (LokyWorkerProcess *self);
 /* Readable once the process has ended. */
 int loky_worker_process_get_pidfd (LokyWorkerProcess *self);
@@ -48,10 +51,12 @@ void loky_worker_process_kill (LokyWorkerProcess *self);
 /* Whether the process has ended, and how. FALSE: it lives, or its status is being waited for. */
 gboolean loky_worker_process_check_ended (LokyWorkerProcess *self, LokyEnding *ending);
 
-/* After the pidfd became readable: calls @func when the status is there, or is known to be lost. */
-void loky_worker_process_wait_ended (LokyWorkerProcess *self,
-                                     LokyWorkerProcessEnded func,
-                                     gpointer user_data);
+/* After the process has ended: calls @func once it was reaped and its status is there, or is known to
+ * be lost. A second call replaces the function of the first. FALSE: that is so already, and @func will
+ * not be called. */
+gboolean loky_worker_process_wait_ended (LokyWorkerProcess *self,
+                                         LokyWorkerProcessEnded func,
+                                         gpointer user_data);
 
 /* Reads what there is of the output, at most @most bytes, into @buffer, and keeps the tail of it.
  * Returns the number of bytes; 0: nothing now, or the end. */

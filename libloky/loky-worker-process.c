@@ -37,6 +37,7 @@ struct _LokyWorkerProcess
 
   GCancellable *cancellable;
   GSource *status_timeout;
+  gboolean is_reaped; /* or will never be known to be */
   gboolean status_known;
   LokyEnding ending;
   LokyWorkerProcessEnded ended_func;
@@ -141,11 +142,18 @@ loky_worker_process_free (LokyWorkerProcess *self)
       g_source_destroy (self->status_timeout);
       g_source_unref (self->status_timeout);
     }
-  g_input_stream_close (self->stderr_pipe, NULL, NULL);
+  loky_worker_process_close (self);
   g_clear_object (&self->stderr_pipe);
   g_clear_object (&self->subprocess);
-  loky_close_fd (&self->pidfd);
   g_free (self);
+}
+
+void
+loky_worker_process_close (LokyWorkerProcess *self)
+{
+  g_input_stream_close (self->stderr_pipe, NULL, NULL);
+  self->stderr_fd = -1;
+  loky_close_fd (&self->pidfd);
 }
 
 pid_t
@@ -218,6 +226,7 @@ tell_ended (LokyWorkerProcess *self, LokyEndingKind kind, int code)
       self->ending.code = code;
     }
   self->ended_func = NULL;
+  self->is_reaped = TRUE;
   if (func != NULL)
     func (self->ended_data);
 }
@@ -259,20 +268,23 @@ status_timeout_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-void
+gboolean
 loky_worker_process_wait_ended (LokyWorkerProcess *self,
                                 LokyWorkerProcessEnded func,
                                 gpointer user_data)
 {
-  if (self->status_timeout != NULL)
-    return;
+  if (self->is_reaped)
+    return FALSE;
   self->ended_func = func;
   self->ended_data = user_data;
+  if (self->status_timeout != NULL)
+    return TRUE;
   g_subprocess_wait_async (self->subprocess, self->cancellable, status_arrived_cb, self);
   self->status_timeout = g_timeout_source_new (STATUS_TIMEOUT);
   g_source_set_static_name (self->status_timeout, "[loky] exit status");
   g_source_set_callback (self->status_timeout, status_timeout_cb, self, NULL);
   g_source_attach (self->status_timeout, g_main_context_get_thread_default ());
+  return TRUE;
 }
 
 gsize
