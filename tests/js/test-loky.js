@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// libloky through GJS. Prints TAP.
+
+import Gio from 'gi://Gio';
+import GLib from 'gi://GLib';
+import Loky from 'gi://Loky?version=1';
+import System from 'system';
+
+Gio._promisify(Loky.Executor.prototype, 'call_async', 'call_finish');
+Gio._promisify(Loky.Executor.prototype, 'shutdown_async', 'shutdown_finish');
+Gio._promisify(Loky.Executor.prototype, 'warm_up_async', 'warm_up_finish');
+Gio._promisify(Loky.Future.prototype, 'wait_async', 'wait_finish');
+Gio._promisify(Loky.Results.prototype, 'next_async', 'next_finish');
+
+function assert(condition, what) {
+    if (!condition)
+        throw new Error(`not so: ${what}`);
+}
+
+function assertEqual(found, expected) {
+    assert(found === expected, `${JSON.stringify(found)} is ${JSON.stringify(expected)}`);
+}
+
+async function expectError(domain, code, start) {
+    try {
+        await start();
+    } catch (error) {
+        assert(error instanceof GLib.Error && error.matches(domain, code), `${error} is ${code}`);
+        return error;
+    }
+    throw new Error('there was no error');
+}
+
+const text = string => GLib.Variant.new_string(string);
+const number = value => GLib.Variant.new_double(value);
+
+const tests = {
+    async 'submit-and-wait'(executor) {
+        const future = executor.submit('demo.echo', new GLib.Variant('(si)', ['text', 7]), null);
+        assert(await future.wait_async(null), 'the wait ended well');
+        assert(future.is_done(), 'the future is done');
+        assertEqual(future.state, Loky.FutureState.SUCCEEDED);
+        assertEqual(future.task, 'demo.echo');
+        assertEqual(future.dup_error(), null);
+        assertEqual(JSON.stringify(future.dup_result().deepUnpack()), '["text",7]');
+    },
+
+    async 'call-async'(executor) {
+        const args = new GLib.Variant('(tt)', [0, 100]);
+        const result = await executor.call_async('demo.primes', args, null, null);
+        assertEqual(result.get_uint64(), 25);
+    },
+
+    async 'call-sync'(executor) {
+        assertEqual(executor.call_sync('demo.echo', null, null, null).get_type_string(), '()');
+    },
+
+    async 'done-signal'(executor) {
+        const future = executor.submit('demo.sleep', number(0.05), null);
+        await new Promise(resolve => future.connect('done', resolve));
+        assertEqual(future.dup_result().get_double(), 0.05);
+    },
+
+    async 'error-of-a-task-keeps-domain-and-code'(executor) {
+        const error = await expectError(Gio.IOErrorEnum, Gio.IOErrorEnum.FAILED,
+            () => executor.call_async('demo.fail', text('no luck'), null, null));
+        assert(error.message.includes('no luck'), 'the message is that of the task');
+    },
+
+    async 'error-of-the-library'(executor) {
+        await expectError(Loky.Error, Loky.Error.NO_SUCH_TASK,
+            () => executor.call_sync('demo.ecko', text(''), null, null));
+        await expectError(Loky.Error, Loky.Error.INVALID_ARGUMENT,
+            () => executor.call_async('demo.sleep', text('abc'), null, null));
+    },
+
+    async 'dead-worker'(executor) {
+        const future = executor.submit('demo.crash', text('abort'), null);
+        await future.wait_async(null);
+        const error = future.dup_error();
+        assert(error.matches(Loky.Error, Loky.Error.WORKER_DIED), `${error} is WORKER_DIED`);
+        assert(error.message.includes('SIGABRT'), 'the message names the signal');
+        assert(future.dup_stderr_tail().includes('demo.crash'), 'the output is kept');
+        await expectError(Loky.Error, Loky.Error.WORKER_DIED, () => future.dup_result());
+    },
+
+    async 'cancel'(executor) {
+        const cancellable = new Gio.Cancellable();
+        GLib.timeout_add(GLib.PRIORITY_DEFAULT, 50, () => {
+            cancellable.cancel();
+            return GLib.SOURCE_REMOVE;
+        });
+        await expectError(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED,
+            () => executor.call_async('demo.sleep', number(3600), null, cancellable));
+    },
+
+    async 'options'(executor) {
+        const options = new Loky.TaskOptions({timeout: 100, priority: 3});
+        assertEqual(options.priority, 3);
+        await expectError(Loky.Error, Loky.Error.TIMED_OUT,
+            () => executor.call_async('demo.sleep', number(3600), options, null));
+    },
+
+    async 'map-in-order'(executor) {
+        const values = Array.from({length: 100}, (_, i) => `item ${i}`);
+        const results = executor.map('demo.echo', Loky.Input.new_for_strv(values), null);
+        for (const [i, value] of values.entries()) {
+            const future = await results.next_async(null);
+            assertEqual(results.get_index(), i);
+            assertEqual(future.dup_result().unpack(), value);
+        }
+        assertEqual(await results.next_async(null), null);
+    },
+
+    async 'map-as-completed'(executor) {
+        const input = Loky.Input.new_for_array(new GLib.Variant('ad', [0.2, 0, 0]));
+        const results = executor.map('demo.sleep', input, new Loky.MapOptions({ordered: false}));
+        const indices = [];
+        while (results.next(null) !== null)
+            indices.push(results.get_index());
+        assertEqual(JSON.stringify([...indices].sort()), '[0,1,2]');
+        assertEqual(indices[2], 0);
+    },
+
+    async 'input-function'(executor) {
+        let next = 0;
+        const input = Loky.Input.new(source => {
+            if (next === 500)
+                source.end();
+            else
+                source.push(GLib.Variant.new_int32(next++));
+            return true;
+        });
+        const results = executor.map('demo.echo', input, null);
+        let taken = 0;
+        for (let future; (future = await results.next_async(null)) !== null; taken++)
+            assertEqual(future.dup_result().get_int32(), taken);
+        assertEqual(taken, 500);
+    },
+
+    async 'input-function-that-throws'(executor) {
+        const input = Loky.Input.new(() => {
+            throw new GLib.Error(Gio.IOErrorEnum, Gio.IOErrorEnum.BROKEN_PIPE, 'torn tape');
+        });
+        const results = executor.map('demo.echo', input, null);
+        await expectError(Gio.IOErrorEnum, Gio.IOErrorEnum.BROKEN_PIPE,
+            () => results.next_async(null));
+    },
+
+    async 'input-of-a-list-model'(executor) {
+        const model = new Gio.ListStore({item_type: Gio.SimpleAction});
+        for (const name of ['one', 'two'])
+            model.append(new Gio.SimpleAction({name}));
+        const input = Loky.Input.new_for_model(model, item => text(item.name));
+        const results = executor.map('demo.echo', input, null);
+        assertEqual(results.next(null).dup_result().unpack(), 'one');
+        assertEqual(results.next(null).dup_result().unpack(), 'two');
+        assertEqual(results.next(null), null);
+    },
+
+    async 'buffer'(executor) {
+        const contents = new Uint8Array(1 << 20).map((_, i) => i * 7 + 3);
+        const buffer = Loky.Buffer.new_from_bytes(new GLib.Bytes(contents));
+        const future = executor.submit('demo.echo', buffer.to_variant(), null);
+        await future.wait_async(null);
+        const returned = future.lookup_buffer(future.dup_result().get_handle());
+        assert(returned.is_sealed(), 'what comes is sealed');
+        assert(returned.dup_bytes().equal(new GLib.Bytes(contents)), 'it is what was sent');
+    },
+
+    async 'shut-down'(executor) {
+        assert(await executor.warm_up_async(2, null), 'the workers are ready');
+        assertEqual(executor.n_workers, 2);
+        assert(await executor.shutdown_async(Loky.ShutdownMode.DRAIN, -1, null), 'it ended');
+        assertEqual(executor.state, Loky.ExecutorState.SHUT_DOWN);
+        await expectError(Loky.Error, Loky.Error.SHUT_DOWN,
+            () => executor.submit('demo.echo', null, null));
+    },
+};
+
+async function runAll() {
+    const executor = Loky.Executor.new(2);
+    let failed = 0;
+    print(`1..${Object.keys(tests).length}`);
+    for (const [i, name] of Object.keys(tests).entries()) {
+        try {
+            await tests[name](executor);
+            print(`ok ${i + 1} /loky/js/${name}`);
+        } catch (error) {
+            failed++;
+            print(`# ${error}\n# ${error.stack?.replaceAll('\n', '\n# ')}`);
+            print(`not ok ${i + 1} /loky/js/${name}`);
+        }
+    }
+    return failed;
+}
+
+const loop = GLib.MainLoop.new(null, false);
+const seconds = 60 * Number(GLib.getenv('LOKY_TEST_TIMEOUT_MULTIPLIER') ?? '1');
+let status = 1;
+
+GLib.timeout_add_seconds(GLib.PRIORITY_DEFAULT, seconds, () => {
+    print('Bail out! A test took too long');
+    loop.quit();
+    return GLib.SOURCE_REMOVE;
+});
+runAll().then(failed => {
+    status = failed > 0 ? 1 : 0;
+}).catch(logError).finally(() => loop.quit());
+loop.run();
+System.exit(status);

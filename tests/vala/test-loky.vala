@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* libloky through Vala. */
+
+Loky.Executor executor;
+
+delegate void Start (owned AsyncReadyCallback callback);
+
+/* Starts an asynchronous call and iterates the main context until it has ended. */
+AsyncResult run (Start start) {
+    AsyncResult? result = null;
+
+    start ((source, ended) => result = ended);
+    while (result == null)
+        MainContext.default ().iteration (true);
+    return result;
+}
+
+void submit_and_wait () {
+    try {
+        var future = executor.submit ("demo.echo", new Variant ("(si)", "text", 7), null);
+
+        assert (future.wait (-1));
+        assert (future.is_done ());
+        assert (future.task == "demo.echo");
+        assert (future.state == Loky.FutureState.SUCCEEDED);
+        assert (future.dup_error () == null);
+        assert (future.dup_result ().print (true) == "('text', 7)");
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+async uint64 count_primes () throws Error {
+    var args = new Variant ("(tt)", (uint64) 0, (uint64) 100);
+    var result = yield executor.call_async ("demo.primes", args, null, null);
+
+    return result.get_uint64 ();
+}
+
+void call_async () {
+    try {
+        assert (count_primes.end (run ((callback) => count_primes.begin ((owned) callback))) == 25);
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+void done_signal () {
+    try {
+        var future = executor.submit ("demo.sleep", new Variant.double (0.05), null);
+        var done = false;
+
+        future.done.connect (() => done = true);
+        while (!done)
+            MainContext.default ().iteration (true);
+        assert (future.dup_result ().get_double () == 0.05);
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+async Loky.FutureState wait_for_echo () throws Error {
+    var future = executor.submit ("demo.echo", new Variant.string ("hello"), null);
+
+    yield future.wait_async (null);
+    assert (future.dup_result ().get_string () == "hello");
+    return future.state;
+}
+
+void wait_async () {
+    try {
+        var result = run ((callback) => wait_for_echo.begin ((owned) callback));
+
+        assert (wait_for_echo.end (result) == Loky.FutureState.SUCCEEDED);
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+void error_of_a_task () {
+    try {
+        executor.call_sync ("demo.fail", new Variant.string ("no luck"), null);
+        Test.fail ();
+    } catch (IOError.FAILED e) {
+        assert (e.message.contains ("no luck"));
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+void error_of_the_library () {
+    try {
+        executor.call_sync ("demo.sleep", new Variant.string ("abc"), null);
+        Test.fail ();
+    } catch (Loky.Error e) {
+        assert (e is Loky.Error.INVALID_ARGUMENT);
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+void dead_worker () {
+    try {
+        var future = executor.submit ("demo.crash", new Variant.string ("segv"), null);
+
+        assert (future.wait (-1));
+        assert (future.get_term_signal () == ProcessSignal.SEGV);
+        assert (future.dup_error ().matches (Loky.Error.quark (), Loky.Error.WORKER_DIED));
+        assert (future.dup_stderr_tail ().contains ("demo.crash"));
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+void map () {
+    string[] values = { "one", "two", "three" };
+
+    try {
+        var results = executor.map ("demo.echo", new Loky.Input.for_strv (values), null);
+        Loky.Future? future;
+
+        foreach (var value in values) {
+            future = results.next ();
+            assert (future != null && future.dup_result ().get_string () == value);
+        }
+        assert (results.next () == null);
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+async uint take_all (Loky.Results results) throws Error {
+    Loky.Future? future;
+    uint taken = 0;
+
+    while ((future = yield results.next_async (null)) != null)
+        assert (future.dup_result ().get_uint32 () == taken++);
+    return taken;
+}
+
+void input_function () {
+    uint next = 0;
+    var input = new Loky.Input ((input) => {
+        if (next == 500)
+            input.end ();
+        else
+            input.push (new Variant.uint32 (next++));
+        return true;
+    });
+    var results = executor.map ("demo.echo", input, null);
+
+    try {
+        assert (take_all.end (run ((callback) => take_all.begin (results, (owned) callback))) == 500);
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+void input_function_that_throws () {
+    var results = executor.map ("demo.echo", new Loky.Input ((input) => {
+        throw new IOError.BROKEN_PIPE ("torn tape");
+    }), null);
+
+    try {
+        results.next ();
+        Test.fail ();
+    } catch (IOError.BROKEN_PIPE e) {
+        assert (e.message.contains ("torn tape"));
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+void buffer () {
+    try {
+        var contents = new Bytes ("some bytes".data);
+        var future = executor.submit ("demo.echo", new Loky.Buffer.from_bytes (contents).to_variant (),
+                                      null);
+
+        assert (future.wait (-1));
+        assert (future.lookup_buffer (future.dup_result ().get_handle ()).dup_bytes ()
+                .compare (contents) == 0);
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+void shut_down () {
+    try {
+        executor.shutdown_async.end (run ((callback) => executor.shutdown_async.begin (
+            Loky.ShutdownMode.DRAIN, -1, null, (owned) callback)));
+        assert (executor.state == Loky.ExecutorState.SHUT_DOWN);
+        executor.submit ("demo.echo", null, null);
+        Test.fail ();
+    } catch (Loky.Error.SHUT_DOWN e) {
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+int main (string[] args) {
+    Test.init (ref args);
+    executor = new Loky.Executor (2);
+
+    Test.add_func ("/loky/vala/submit-and-wait", submit_and_wait);
+    Test.add_func ("/loky/vala/call-async", call_async);
+    Test.add_func ("/loky/vala/done-signal", done_signal);
+    Test.add_func ("/loky/vala/wait-async", wait_async);
+    Test.add_func ("/loky/vala/error-of-a-task", error_of_a_task);
+    Test.add_func ("/loky/vala/error-of-the-library", error_of_the_library);
+    Test.add_func ("/loky/vala/dead-worker", dead_worker);
+    Test.add_func ("/loky/vala/map", map);
+    Test.add_func ("/loky/vala/input-function", input_function);
+    Test.add_func ("/loky/vala/input-function-that-throws", input_function_that_throws);
+    Test.add_func ("/loky/vala/buffer", buffer);
+    Test.add_func ("/loky/vala/shut-down", shut_down);
+
+    var status = Test.run ();
+    executor = null;
+    return status;
+}
