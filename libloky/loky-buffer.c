@@ -12,6 +12,7 @@
 
 #include "loky-error.h"
 #include "loky-util-private.h"
+#include "loky-tsan-private.h"
 
 #define ALL_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
@@ -138,6 +139,7 @@ loky_buffer_finalize (GObject *object)
 {
   LokyBuffer *self = LOKY_BUFFER (object);
 
+  LOKY_TSAN_ACQUIRE (object);
   if (self->map != NULL)
     munmap (self->map, self->size);
   loky_close_fd (&self->fd);

@@ -7,6 +7,7 @@
 #include "loky-executor-private.h"
 #include "loky-cpu-count.h"
 #include "loky-paths-private.h"
+#include "loky-tsan-private.h"
 
 /**
  * LokyExecutor:
@@ -166,6 +167,7 @@ loky_executor_finalize (GObject *object)
 {
   LokyExecutor *self = LOKY_EXECUTOR (object);
 
+  LOKY_TSAN_ACQUIRE (object);
   loky_pool_unref (self->pool);
   g_clear_pointer (&self->context, g_main_context_unref);
   g_free (self->worker_path);

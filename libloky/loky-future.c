@@ -5,6 +5,7 @@
 #include "loky-error.h"
 #include "loky-pool-private.h"
 #include "loky-util-private.h"
+#include "loky-tsan-private.h"
 
 /**
  * LokyFuture:
@@ -77,6 +78,7 @@ loky_future_finalize (GObject *object)
 {
   LokyFuture *self = LOKY_FUTURE (object);
 
+  LOKY_TSAN_ACQUIRE (object);
   g_clear_pointer (&self->args, g_variant_unref);
   g_clear_pointer (&self->buffers, g_ptr_array_unref);
   g_clear_pointer (&self->payload, loky_payload_unref);

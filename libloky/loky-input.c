@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-input-private.h"
+#include "loky-tsan-private.h"
 
 /**
  * LokyInput:
@@ -45,6 +46,7 @@ loky_input_finalize (GObject *object)
 {
   LokyInput *self = LOKY_INPUT (object);
 
+  LOKY_TSAN_ACQUIRE (object);
   loky_input_detach (self);
   if (self->destroy != NULL)
     self->destroy (self->user_data);

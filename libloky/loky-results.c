@@ -4,6 +4,7 @@
 #include "loky-error.h"
 #include "loky-executor-private.h"
 #include "loky-input-private.h"
+#include "loky-tsan-private.h"
 
 #define MIN_WINDOW 1024
 #define WINDOW_PER_WORKER 128
@@ -413,6 +414,7 @@ loky_results_finalize (GObject *object)
 {
   LokyResults *self = LOKY_RESULTS (object);
 
+  LOKY_TSAN_ACQUIRE (object);
   loky_input_detach (self->core->input);
   cancel_items (self->core);
   drop_items (self->core);

@@ -3,6 +3,7 @@
 
 #include "loky-error.h"
 #include "loky-watchdog-private.h"
+#include "loky-tsan-private.h"
 
 /* How often the parent is told that there is news of the progress, in µs. */
 #define PROGRESS_INTERVAL (100 * 1000)
@@ -41,6 +42,7 @@ loky_task_context_finalize (GObject *object)
 {
   LokyTaskContext *self = LOKY_TASK_CONTEXT (object);
 
+  LOKY_TSAN_ACQUIRE (object);
   g_free (self->task);
   g_clear_pointer (&self->buffers, g_ptr_array_unref);
   g_clear_object (&self->cancellable);

@@ -56,7 +56,7 @@ def main():
     namespace = ElementTree.parse(sys.argv[1]).getroot().find(CORE + 'namespace')
     undocumented = sorted(find_undocumented(namespace, namespace.get('name')))
     for line in undocumented:
-        print('# undocumented:', line)
+        print('undocumented:', line, file=sys.stderr)
     print('not ok' if undocumented else 'ok', '1 /loky/docs/all-is-documented')
     print('1..1')
     return 1 if undocumented else 0

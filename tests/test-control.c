@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The memory that the application and a worker share: both ends in one process here. */
+
+#include "loky-control-private.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "loky-error.h"
+
+typedef struct
+{
+  LokyControl parent;
+  LokyControl worker;
+} Fixture;
+
+static void
+set_up (Fixture *fixture, gconstpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (loky_control_init (&fixture->parent, &error));
+  g_assert_no_error (error);
+  g_assert_true (loky_control_map (&fixture->worker, dup (fixture->parent.fd), &error));
+  g_assert_no_error (error);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer user_data)
+{
+  loky_control_clear (&fixture->parent);
+  loky_control_clear (&fixture->worker);
+}
+
+static void
+test_claim (Fixture *fixture, gconstpointer user_data)
+{
+  gint64 before = g_get_monotonic_time ();
+  gint64 started = 0;
+
+  g_assert_false (loky_control_claim (&fixture->worker, 3, 10));
+  loky_control_queue (&fixture->parent, 3, 10);
+  g_assert_false (loky_control_is_running (&fixture->parent, 3, 10, &started));
+  g_assert_true (loky_control_claim (&fixture->worker, 3, 10));
+  g_assert_true (loky_control_is_running (&fixture->parent, 3, 10, &started));
+  g_assert_cmpint (started, >=, before);
+  g_assert_cmpint (started, <=, g_get_monotonic_time ());
+}
+
+/* Exactly one of the two gets it, whoever comes first. */
+static void
+test_claim_and_recall_exclude_each_other (Fixture *fixture, gconstpointer user_data)
+{
+  loky_control_queue (&fixture->parent, 0, 1);
+  g_assert_true (loky_control_claim (&fixture->worker, 0, 1));
+  g_assert_false (loky_control_recall (&fixture->parent, 0, 1));
+  g_assert_false (loky_control_claim (&fixture->worker, 0, 1));
+
+  loky_control_queue (&fixture->parent, 0, 2);
+  g_assert_true (loky_control_recall (&fixture->parent, 0, 2));
+  g_assert_false (loky_control_claim (&fixture->worker, 0, 2));
+  g_assert_false (loky_control_recall (&fixture->parent, 0, 2));
+}
+
+static void
+test_stale_number (Fixture *fixture, gconstpointer user_data)
+{
+  gint64 started;
+
+  loky_control_queue (&fixture->parent, 5, 7);
+  loky_control_queue (&fixture->parent, 5, 8);
+  g_assert_false (loky_control_claim (&fixture->worker, 5, 7));
+  g_assert_false (loky_control_recall (&fixture->parent, 5, 7));
+  g_assert_false (loky_control_claim (&fixture->worker, 5, 9));
+  g_assert_true (loky_control_claim (&fixture->worker, 5, 8));
+  g_assert_false (loky_control_is_running (&fixture->parent, 5, 7, &started));
+  g_assert_true (loky_control_is_running (&fixture->parent, 5, 8, &started));
+}
+
+static void
+test_slots_are_apart (Fixture *fixture, gconstpointer user_data)
+{
+  guint last = LOKY_CONTROL_N_SLOTS - 1;
+
+  loky_control_queue (&fixture->parent, last, 1);
+  loky_control_queue (&fixture->parent, last - 1, 2);
+  g_assert_true (loky_control_recall (&fixture->parent, last, 1));
+  g_assert_true (loky_control_claim (&fixture->worker, last - 1, 2));
+}
+
+static void
+test_cancel (Fixture *fixture, gconstpointer user_data)
+{
+  loky_control_queue (&fixture->parent, 0, 11);
+  g_assert_true (loky_control_claim (&fixture->worker, 0, 11));
+  loky_control_cancel (&fixture->parent, 0, 10);
+  g_assert_false (loky_control_is_cancelled (&fixture->worker, 0, 11));
+  loky_control_cancel (&fixture->parent, 1, 11);
+  g_assert_false (loky_control_is_cancelled (&fixture->worker, 0, 11));
+  loky_control_cancel (&fixture->parent, 0, 11);
+  g_assert_true (loky_control_is_cancelled (&fixture->worker, 0, 11));
+
+  /* The next task in the slot is not cancelled by that. */
+  loky_control_queue (&fixture->parent, 0, 12);
+  g_assert_false (loky_control_is_cancelled (&fixture->worker, 0, 12));
+}
+
+static void
+check_progress (Fixture *fixture, gdouble set, gdouble expected)
+{
+  loky_control_set_progress (&fixture->worker, 2, set);
+  g_assert_cmpfloat (loky_control_get_progress (&fixture->parent, 2), ==, expected);
+}
+
+static void
+test_progress (Fixture *fixture, gconstpointer user_data)
+{
+  g_assert_cmpfloat (loky_control_get_progress (&fixture->parent, 2), ==, 0);
+  check_progress (fixture, 0.25, 0.25);
+  check_progress (fixture, 1, 1);
+  check_progress (fixture, 1.5, 1);
+  check_progress (fixture, -0.5, 0);
+  check_progress (fixture, (gdouble) NAN, 0);
+  check_progress (fixture, (gdouble) -NAN, 0);
+  check_progress (fixture, (gdouble) INFINITY, 1);
+  check_progress (fixture, (gdouble) -INFINITY, 0);
+  check_progress (fixture, 0.5, 0.5);
+  loky_control_queue (&fixture->parent, 2, 1);
+  g_assert_cmpfloat (loky_control_get_progress (&fixture->parent, 2), ==, 0);
+}
+
+static void
+test_reason (Fixture *fixture, gconstpointer user_data)
+{
+  g_autofree char *none = loky_control_dup_reason (&fixture->parent);
+  g_autofree char *some = NULL;
+  g_autofree char *cleared = NULL;
+
+  g_assert_null (none);
+  loky_control_set_reason (&fixture->worker, "The memory is “full”");
+  some = loky_control_dup_reason (&fixture->parent);
+  g_assert_cmpstr (some, ==, "The memory is “full”");
+  loky_control_set_reason (&fixture->worker, NULL);
+  cleared = loky_control_dup_reason (&fixture->parent);
+  g_assert_null (cleared);
+}
+
+static void
+test_reason_is_cut (Fixture *fixture, gconstpointer user_data)
+{
+  g_autofree char *text = g_strnfill (3 * LOKY_CONTROL_REASON_SIZE, 'x');
+  g_autofree char *reason = NULL;
+  g_autofree char *loading = NULL;
+
+  loky_control_set_reason (&fixture->worker, text);
+  reason = loky_control_dup_reason (&fixture->parent);
+  text[LOKY_CONTROL_REASON_SIZE - 1] = '\0';
+  g_assert_cmpstr (reason, ==, text);
+  /* It did not run over into its neighbour. */
+  loading = loky_control_dup_loading (&fixture->parent);
+  g_assert_null (loading);
+}
+
+/* A worker that went mad wrote all over it: no NUL anywhere, and nothing that is UTF-8. */
+static void
+test_texts_of_a_mad_worker (Fixture *fixture, gconstpointer user_data)
+{
+  g_autofree char *reason = NULL;
+  g_autofree char *loading = NULL;
+
+  memset (fixture->worker.area->reason, 0xff, sizeof fixture->worker.area->reason);
+  memset (fixture->worker.area->loading, 0xfe, sizeof fixture->worker.area->loading);
+  reason = loky_control_dup_reason (&fixture->parent);
+  loading = loky_control_dup_loading (&fixture->parent);
+  g_assert_true (g_utf8_validate (reason, -1, NULL));
+  g_assert_cmpint (g_utf8_strlen (reason, -1), <, LOKY_CONTROL_REASON_SIZE);
+  g_assert_cmpuint (strlen (loading), ==, LOKY_CONTROL_PATH_SIZE - 1);
+}
+
+/* A path is bytes. */
+static void
+test_loading (Fixture *fixture, gconstpointer user_data)
+{
+  g_autofree char *some = NULL;
+  g_autofree char *none = NULL;
+
+  loky_control_set_loading (&fixture->worker, "/tmp/\xe9t\xe9.so");
+  some = loky_control_dup_loading (&fixture->parent);
+  g_assert_cmpstr (some, ==, "/tmp/\xe9t\xe9.so");
+  loky_control_set_loading (&fixture->worker, NULL);
+  none = loky_control_dup_loading (&fixture->parent);
+  g_assert_null (none);
+}
+
+static void
+test_cannot_be_resized (Fixture *fixture, gconstpointer user_data)
+{
+  g_assert_cmpint (ftruncate (fixture->parent.fd, 0), ==, -1);
+  g_assert_cmpint (ftruncate (fixture->parent.fd, 2 * sizeof (LokyControlArea)), ==, -1);
+}
+
+static void
+check_map_refused (gsize size, guint32 magic, guint32 n_slots)
+{
+  int fd = memfd_create ("test-control", MFD_CLOEXEC);
+  g_autoptr (GError) error = NULL;
+  guint32 head[2] = { magic, n_slots };
+  LokyControl control;
+
+  g_assert_cmpint (ftruncate (fd, (off_t) size), ==, 0);
+  if (size > sizeof head)
+    g_assert_cmpint (pwrite (fd, head, sizeof head, 0), ==, sizeof head);
+  g_assert_false (loky_control_map (&control, fd, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
+  g_assert_null (control.area);
+  g_assert_cmpint (control.fd, ==, -1);
+}
+
+static void
+test_map_refuses_what_is_none (void)
+{
+  g_autoptr (GError) error = NULL;
+  LokyControl control;
+
+  check_map_refused (0, 0, 0);
+  check_map_refused (sizeof (LokyControlArea) - 1, LOKY_CONTROL_MAGIC, LOKY_CONTROL_N_SLOTS);
+  check_map_refused (sizeof (LokyControlArea) + 1, LOKY_CONTROL_MAGIC, LOKY_CONTROL_N_SLOTS);
+  check_map_refused (sizeof (LokyControlArea), LOKY_CONTROL_MAGIC + 1, LOKY_CONTROL_N_SLOTS);
+  check_map_refused (sizeof (LokyControlArea), LOKY_CONTROL_MAGIC, LOKY_CONTROL_N_SLOTS + 1);
+  g_assert_false (loky_control_map (&control, -1, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
+}
+
+#define N_RACES 20000
+
+static gpointer
+claim_all (gpointer user_data)
+{
+  Fixture *fixture = user_data;
+  guint n_claimed = 0;
+
+  for (guint64 number = 1; number <= N_RACES; number++)
+    {
+      guint slot = number % LOKY_CONTROL_N_SLOTS;
+
+      while (loky_control_claim (&fixture->worker, slot, number))
+        n_claimed++;
+    }
+  return GUINT_TO_POINTER (n_claimed);
+}
+
+/* Two threads, as two processes would: what one got the other did not. The claimer may come before
+ * the number was queued, so that only the sum of one slot's last state is not enough to go by. */
+static void
+test_race (Fixture *fixture, gconstpointer user_data)
+{
+  GThread *thread = g_thread_new ("claimer", claim_all, fixture);
+  guint n_kept = 0;
+  guint n_claimed;
+  gint64 started;
+
+  for (guint64 number = 1; number <= N_RACES; number++)
+    {
+      guint slot = number % LOKY_CONTROL_N_SLOTS;
+
+      loky_control_queue (&fixture->parent, slot, number);
+      if (!loky_control_recall (&fixture->parent, slot, number))
+        {
+          g_assert_true (loky_control_is_running (&fixture->parent, slot, number, &started));
+          n_kept++;
+        }
+    }
+  n_claimed = GPOINTER_TO_UINT (g_thread_join (thread));
+  g_assert_cmpuint (n_claimed, ==, n_kept);
+}
+
+#define ADD(path, function) g_test_add (path, Fixture, NULL, set_up, function, tear_down)
+
+int
+main (int argc, char *argv[])
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD ("/loky/control/claim", test_claim);
+  ADD ("/loky/control/claim-and-recall-exclude-each-other",
+       test_claim_and_recall_exclude_each_other);
+  ADD ("/loky/control/stale-number", test_stale_number);
+  ADD ("/loky/control/slots-are-apart", test_slots_are_apart);
+  ADD ("/loky/control/cancel", test_cancel);
+  ADD ("/loky/control/progress", test_progress);
+  ADD ("/loky/control/reason", test_reason);
+  ADD ("/loky/control/reason-is-cut", test_reason_is_cut);
+  ADD ("/loky/control/texts-of-a-mad-worker", test_texts_of_a_mad_worker);
+  ADD ("/loky/control/loading", test_loading);
+  ADD ("/loky/control/cannot-be-resized", test_cannot_be_resized);
+  ADD ("/loky/control/race", test_race);
+  g_test_add_func ("/loky/control/map-refuses-what-is-none", test_map_refuses_what_is_none);
+  return g_test_run ();
+}
