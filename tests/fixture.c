@@ -140,7 +140,8 @@ loky_fixture_tear_down (LokyFixture *fixture, gconstpointer data)
   while (count_threads () > 0)
     g_usleep (100);
   g_assert_cmpuint (loky_fixture_count_children (), ==, 0);
-  g_assert_cmpuint (loky_fixture_count_fds (), ==, fixture->n_fds);
+  /* GLib may have let go of one of its own meanwhile. */
+  g_assert_cmpuint (loky_fixture_count_fds (), <=, fixture->n_fds);
   alarm (0);
 }
 

@@ -37,7 +37,7 @@ occupy (LokyFixture *fixture)
 static void
 pending_task_never_runs (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (GPtrArray) busy = occupy (fixture);
+  g_autoptr (GPtrArray) busy G_GNUC_UNUSED = occupy (fixture);
   g_autoptr (LokyFuture) future
       = loky_fixture_submit (fixture->executor, "demo.echo", g_variant_new_string ("x"));
 
@@ -154,7 +154,7 @@ timeout_does_not_count_the_queue (LokyFixture *fixture, gconstpointer data)
 static void
 queue_timeout_ends_what_waits (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (GPtrArray) busy = occupy (fixture);
+  g_autoptr (GPtrArray) busy G_GNUC_UNUSED = occupy (fixture);
   g_autoptr (LokyFuture) future = submit_with (fixture, "demo.echo", g_variant_new_string ("x"),
                                                "queue-timeout", G_GINT64_CONSTANT (20), NULL);
 

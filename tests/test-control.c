@@ -236,45 +236,51 @@ test_map_refuses_what_is_none (void)
 
 #define N_RACES 20000
 
+typedef struct
+{
+  LokyControl *worker;
+  guint current; /* atomic: the number that was queued last; G_MAXUINT at the end */
+  guint n_claimed;
+} Race;
+
 static gpointer
 claim_all (gpointer user_data)
 {
-  Fixture *fixture = user_data;
-  guint n_claimed = 0;
+  Race *race = user_data;
+  guint number;
 
-  for (guint64 number = 1; number <= N_RACES; number++)
-    {
-      guint slot = number % LOKY_CONTROL_N_SLOTS;
-
-      while (loky_control_claim (&fixture->worker, slot, number))
-        n_claimed++;
-    }
-  return GUINT_TO_POINTER (n_claimed);
+  while ((number = g_atomic_int_get (&race->current)) != G_MAXUINT)
+    if (loky_control_claim (race->worker, number % LOKY_CONTROL_N_SLOTS, number))
+      race->n_claimed++;
+  return NULL;
 }
 
-/* Two threads, as two processes would: what one got the other did not. The claimer may come before
- * the number was queued, so that only the sum of one slot's last state is not enough to go by. */
+/* Two threads, as two processes would: what one got the other did not. */
 static void
 test_race (Fixture *fixture, gconstpointer user_data)
 {
-  GThread *thread = g_thread_new ("claimer", claim_all, fixture);
+  Race race = { .worker = &fixture->worker };
+  GThread *thread = g_thread_new ("claimer", claim_all, &race);
   guint n_kept = 0;
-  guint n_claimed;
   gint64 started;
 
-  for (guint64 number = 1; number <= N_RACES; number++)
+  for (guint number = 1; number <= N_RACES; number++)
     {
       guint slot = number % LOKY_CONTROL_N_SLOTS;
 
       loky_control_queue (&fixture->parent, slot, number);
+      g_atomic_int_set (&race.current, number);
+      if (number % 64 == 0)
+        g_thread_yield ();
       if (!loky_control_recall (&fixture->parent, slot, number))
         {
           g_assert_true (loky_control_is_running (&fixture->parent, slot, number, &started));
           n_kept++;
         }
     }
-  n_claimed = GPOINTER_TO_UINT (g_thread_join (thread));
-  g_assert_cmpuint (n_claimed, ==, n_kept);
+  g_atomic_int_set (&race.current, G_MAXUINT);
+  g_thread_join (thread);
+  g_assert_cmpuint (race.n_claimed, ==, n_kept);
 }
 
 #define ADD(path, function) g_test_add (path, Fixture, NULL, set_up, function, tear_down)

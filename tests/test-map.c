@@ -345,7 +345,7 @@ shutdown_ends_a_map (LokyFixture *fixture, gconstpointer data)
   Counter counter = { .end = G_MAXUINT32 };
   g_autoptr (LokyInput) input = loky_input_new (count_up, &counter, NULL);
   g_autoptr (LokyResults) results = loky_executor_map (fixture->executor, "demo.echo", input, NULL);
-  g_autoptr (LokyFuture) first = loky_results_next (results, NULL, NULL);
+  g_autoptr (LokyFuture) first G_GNUC_UNUSED = loky_results_next (results, NULL, NULL);
   g_autoptr (GError) error = NULL;
   LokyFuture *future;
 

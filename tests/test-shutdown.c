@@ -97,7 +97,7 @@ unused_executor_shuts_down (LokyFixture *fixture, gconstpointer data)
 static void
 again_is_harmless (LokyFixture *fixture, gconstpointer data)
 {
-  g_autofree char *result = loky_fixture_call (fixture->executor, "demo.echo", "x");
+  g_autofree char *result G_GNUC_UNUSED = loky_fixture_call (fixture->executor, "demo.echo", "x");
 
   for (guint i = 0; i < 3; i++)
     g_assert_true (loky_executor_shutdown_sync (
@@ -129,7 +129,7 @@ shutdown_is_over (gpointer data)
 static void
 async_ends_when_all_is_gone (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (GPtrArray) futures = submit_sleeps (fixture, 5, 0.01);
+  g_autoptr (GPtrArray) futures G_GNUC_UNUSED = submit_sleeps (fixture, 5, 0.01);
   Shutdown shutdown = { 0 };
 
   loky_executor_shutdown_async (fixture->executor, LOKY_SHUTDOWN_DRAIN, -1, NULL, shutdown_cb,

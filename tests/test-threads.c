@@ -194,7 +194,7 @@ call_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   Loop *loop = user_data;
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = loky_executor_call_finish (LOKY_EXECUTOR (source), result, &error);
+  g_autoptr (GVariant) value G_GNUC_UNUSED = loky_executor_call_finish (LOKY_EXECUTOR (source), result, &error);
 
   g_assert_no_error (error);
   g_assert_true (g_main_context_is_owner (g_main_loop_get_context (loop->loop)));
