@@ -23,7 +23,7 @@ static LokyBuffer *
 send_and_return (LokyExecutor *executor, LokyBuffer *buffer, GError **error)
 {
   /* From here on the buffer is sealed: nobody can change it any more. */
-  GVariant *args = loky_buffer_to_variant (buffer, error);
+  g_autoptr (GVariant) args = loky_buffer_to_variant (buffer, error);
   g_autoptr (LokyFuture) future = NULL;
   g_autoptr (GVariant) result = NULL;
 

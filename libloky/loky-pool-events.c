@@ -28,6 +28,9 @@
 #define OUTPUT_PER_TURN (64u << 10)
 #define OUTPUT_AFTER_END (8u << 20)
 
+/* How long a worker whose channel has ended has to end itself before it is killed, in ms. */
+#define HANG_UP_TIME 100
+
 #define N_EVENTS 64
 #define ROUNDS_PER_TURN 16
 
@@ -51,7 +54,7 @@ typedef struct
   LokyPool *pool;
 } MonitorSource;
 
-static void bury (LokyPool *self, LokyPoolWorker *worker);
+static void process_ended (LokyPool *self, LokyPoolWorker *worker);
 
 /* --- epoll ------------------------------------------------------------------------------------ */
 
@@ -217,10 +220,13 @@ start_worker (LokyPool *self, LokyPoolWorker *worker)
     }
   g_ptr_array_add (self->workers, loky_pool_worker_ref (worker));
   watch (self, worker, LOKY_WATCH_CHANNEL, loky_channel_get_fd (worker->channel));
-  watch (self, worker, LOKY_WATCH_PIDFD, loky_worker_process_get_pidfd (worker->process));
   watch (self, worker, LOKY_WATCH_STDERR, loky_worker_process_get_stderr_fd (worker->process));
   loky_channel_set_want_write (worker->channel, want_write_cb, worker);
   loky_pool_flush_worker (self, worker);
+  if (loky_worker_process_get_pidfd (worker->process) >= 0)
+    watch (self, worker, LOKY_WATCH_PIDFD, loky_worker_process_get_pidfd (worker->process));
+  else
+    process_ended (self, worker);
 }
 
 /* --- killing ---------------------------------------------------------------------------------- */
@@ -507,18 +513,36 @@ read_frames (LokyPool *self, LokyPoolWorker *worker)
   return FALSE;
 }
 
+static gboolean
+hung_up_cb (gpointer user_data)
+{
+  LokyPoolWorker *worker = user_data;
+
+  condemn (worker->pool, worker,
+           g_error_new_literal (LOKY_ERROR, LOKY_ERROR_PROTOCOL, "it closed its channel"));
+  return G_SOURCE_REMOVE;
+}
+
 static void
 channel_ended (LokyPool *self, LokyPoolWorker *worker)
 {
+  LokyPoolTurn turn;
+
   if (worker->channel_is_closed)
     return;
   worker->channel_is_closed = TRUE;
   unwatch (self, loky_channel_get_fd (worker->channel));
   if (worker->has_said_goodbye || worker->is_buried)
     return;
-  /* It is about to end, or has closed the channel under its own feet: in the one case killing it
-   * changes nothing, in the other it cannot serve. */
-  kill_process (worker);
+  /* It is about to end, which is known in a moment, or has closed the channel under its own feet and
+   * cannot serve any more. */
+  loky_pool_turn_begin (self, &turn);
+  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now);
+  loky_pool_turn_end (&turn);
+  worker->hang_up = g_timeout_source_new (HANG_UP_TIME);
+  g_source_set_static_name (worker->hang_up, "[loky] worker hung up");
+  g_source_set_callback (worker->hang_up, hung_up_cb, worker, NULL);
+  g_source_attach (worker->hang_up, self->context);
 }
 
 static void
@@ -692,6 +716,9 @@ bury (LokyPool *self, LokyPoolWorker *worker)
   read_channel (self, worker, FILLS_AFTER_END, TRUE);
   read_output (self, worker, OUTPUT_AFTER_END);
   worker->is_buried = TRUE;
+  if (worker->hang_up != NULL)
+    g_source_destroy (worker->hang_up);
+  g_clear_pointer (&worker->hang_up, g_source_unref);
   worker->stderr_tail = loky_worker_process_dup_stderr_tail (worker->process);
   worker->reason = loky_control_dup_reason (&worker->control);
   loading = loky_control_dup_loading (&worker->control);

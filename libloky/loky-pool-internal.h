@@ -53,6 +53,7 @@ struct _LokyPoolWorker
   gboolean has_said_hello;
   gboolean has_said_goodbye;
   gboolean channel_is_closed;
+  GSource *hang_up; /* kills it soon after the end of its channel */
   gboolean is_buried;
   GError *cause; /* why we killed it, or why it could not start */
   LokyEnding ending;

@@ -176,6 +176,7 @@ answer (GTask *task, Item *item, GError *failure)
           taken->index = item->index;
           item_free (item);
         }
+      LOKY_TSAN_RELEASE (taken);
       g_task_return_pointer (task, taken, (GDestroyNotify) taken_free);
     }
   g_object_unref (task);
@@ -647,6 +648,7 @@ loky_results_next_finish (LokyResults *self, GAsyncResult *result, GError **erro
   taken = g_task_propagate_pointer (G_TASK (result), error);
   if (taken == NULL)
     return NULL;
+  LOKY_TSAN_ACQUIRE (taken);
   future = g_steal_pointer (&taken->future);
   if (future != NULL)
     self->index = taken->index;

@@ -40,7 +40,7 @@ void loky_worker_process_free (LokyWorkerProcess *self);
 void loky_worker_process_close (LokyWorkerProcess *self);
 
 pid_t loky_worker_process_get_pid (LokyWorkerProcess *self);
-/* Readable once the process has ended. */
+/* Readable once the process has ended; -1 if it had before it could be watched. */
 int loky_worker_process_get_pidfd (LokyWorkerProcess *self);
 /* Readable when there is output; -1 after its end. */
 int loky_worker_process_get_stderr_fd (LokyWorkerProcess *self);

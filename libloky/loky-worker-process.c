@@ -110,6 +110,9 @@ loky_worker_process_start (const char *program,
   self = g_new0 (LokyWorkerProcess, 1);
   self->subprocess = g_steal_pointer (&subprocess);
   self->cancellable = g_cancellable_new ();
+  self->stderr_pipe = g_object_ref (g_subprocess_get_stderr_pipe (self->subprocess));
+  self->stderr_fd = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (self->stderr_pipe));
+  g_unix_set_fd_nonblocking (self->stderr_fd, TRUE, NULL);
   self->pidfd = -1;
   identifier = g_subprocess_get_identifier (self->subprocess);
   if (identifier != NULL)
@@ -117,13 +120,10 @@ loky_worker_process_start (const char *program,
       self->pid = (pid_t) g_ascii_strtoll (identifier, NULL, 10);
       self->pidfd = loky_fd_above_standard ((int) syscall (SYS_pidfd_open, self->pid, 0));
     }
-  self->stderr_pipe = g_object_ref (g_subprocess_get_stderr_pipe (self->subprocess));
-  self->stderr_fd = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (self->stderr_pipe));
-  g_unix_set_fd_nonblocking (self->stderr_fd, TRUE, NULL);
-
-  if (self->pidfd < 0)
+  /* It may have ended, and been reaped by GLib's thread, already. */
+  if (self->pidfd < 0 && self->pid > 0 && errno != ESRCH)
     {
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
                    "The worker program “%s” cannot be watched: %s", program, g_strerror (errno));
       g_subprocess_force_exit (self->subprocess);
       loky_worker_process_free (self);
@@ -177,6 +177,8 @@ loky_worker_process_get_stderr_fd (LokyWorkerProcess *self)
 void
 loky_worker_process_kill (LokyWorkerProcess *self)
 {
+  if (self->pidfd < 0)
+    return;
   /* By pidfd: the number may belong to somebody else by now. The worker leads its own session, so
    * that its group is what it started, except in its first moments. */
   if (syscall (SYS_pidfd_send_signal, self->pidfd, SIGKILL, NULL, PIDFD_SIGNAL_PROCESS_GROUP) != 0 &&
@@ -196,6 +198,8 @@ peek_status (LokyWorkerProcess *self)
 {
   siginfo_t info = { 0 };
 
+  if (self->pidfd < 0)
+    return FALSE;
   if (waitid (P_PIDFD, (id_t) self->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
       info.si_pid == 0)
     return FALSE;

@@ -60,11 +60,14 @@ hand_over_buffer (LokyExecutor *executor)
   g_autoptr (GError) error = NULL;
   g_autoptr (LokyBuffer) buffer = loky_buffer_new (1 << 20, &error);
   g_autoptr (LokyBuffer) returned = NULL;
+  g_autoptr (GVariant) args = NULL;
   g_autoptr (LokyFuture) future = NULL;
   g_autoptr (GVariant) result = NULL;
 
   g_assert_no_error (error);
-  future = loky_fixture_submit (executor, "demo.echo", loky_buffer_to_variant (buffer, &error));
+  args = loky_buffer_to_variant (buffer, &error);
+  g_assert_no_error (error);
+  future = loky_fixture_submit (executor, "demo.echo", args);
   g_assert_true (loky_future_wait (future, -1, NULL, NULL));
   result = loky_future_dup_result (future, &error);
   g_assert_no_error (error);
