@@ -42,7 +42,10 @@ slept_cb (GObject *object, GAsyncResult *result, gpointer data)
   g_autoptr (GVariant) slept = loky_executor_call_finish (LOKY_EXECUTOR (object), result, &error);
 
   application->cancelled = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-  g_print ("The long sleep %s\n", application->cancelled ? "was cancelled" : "ended");
+  if (slept != NULL)
+    g_print ("The long sleep ended after %g s\n", g_variant_get_double (slept));
+  else
+    g_print ("The long sleep %s\n", application->cancelled ? "was cancelled" : error->message);
   leave_one (application);
 }
 

@@ -41,6 +41,7 @@ struct _LokyBuffer
   gsize size;
   gpointer map; /* NULL for an empty buffer */
   gint32 handle;
+  gboolean is_listed; /* among the live ones */
   gint sealed; /* atomic */
 };
 
@@ -56,10 +57,27 @@ enum
 
 static GParamSpec *properties[N_PROPS];
 
-/* The live buffers of this process by handle, without a reference. A buffer leaves in dispose, under
- * the lock: who finds one here holds the lock, so that its last reference is not gone yet. */
+/* The live buffers of this process by handle, known by weak references, which are asked outside the
+ * lock: a language binding may call into locks of its own then. */
+typedef struct
+{
+  gatomicrefcount ref_count;
+  GWeakRef weak;
+} LiveBuffer;
+
 static GMutex live_lock;
 static GHashTable *live_buffers;
+
+static void
+live_buffer_unref (gpointer data)
+{
+  LiveBuffer *live = data;
+
+  if (!g_atomic_ref_count_dec (&live->ref_count))
+    return;
+  g_weak_ref_clear (&live->weak);
+  g_free (live);
+}
 
 /* Handles are drawn in sequence from a random start, so that one of another process is not mistaken
  * for one of ours. */
@@ -67,17 +85,21 @@ static void
 add_live (LokyBuffer *self)
 {
   static guint32 next_handle;
+  LiveBuffer *live = g_new0 (LiveBuffer, 1);
 
+  g_atomic_ref_count_init (&live->ref_count);
+  g_weak_ref_init (&live->weak, self);
   g_mutex_lock (&live_lock);
   if (live_buffers == NULL)
     {
-      live_buffers = g_hash_table_new (NULL, NULL);
+      live_buffers = g_hash_table_new_full (NULL, NULL, NULL, live_buffer_unref);
       next_handle = g_random_int ();
     }
   do
     self->handle = (gint32) (next_handle++ & G_MAXINT32);
   while (g_hash_table_contains (live_buffers, GINT_TO_POINTER (self->handle)));
-  g_hash_table_insert (live_buffers, GINT_TO_POINTER (self->handle), self);
+  g_hash_table_insert (live_buffers, GINT_TO_POINTER (self->handle), live);
+  self->is_listed = TRUE;
   g_mutex_unlock (&live_lock);
 }
 
@@ -85,13 +107,18 @@ LokyBuffer *
 loky_buffer_lookup (gint32 handle)
 {
   LokyBuffer *found = NULL;
+  LiveBuffer *live = NULL;
 
   g_mutex_lock (&live_lock);
   if (live_buffers != NULL)
-    found = g_hash_table_lookup (live_buffers, GINT_TO_POINTER (handle));
-  if (found != NULL)
-    g_object_ref (found);
+    live = g_hash_table_lookup (live_buffers, GINT_TO_POINTER (handle));
+  if (live != NULL)
+    g_atomic_ref_count_inc (&live->ref_count);
   g_mutex_unlock (&live_lock);
+  if (live == NULL)
+    return NULL;
+  found = g_weak_ref_get (&live->weak);
+  live_buffer_unref (live);
   return found;
 }
 
@@ -121,25 +148,17 @@ map_buffer (LokyBuffer *self, int protection, int flags, GError **error)
 }
 
 static void
-loky_buffer_dispose (GObject *object)
-{
-  LokyBuffer *self = LOKY_BUFFER (object);
-
-  g_mutex_lock (&live_lock);
-  if (live_buffers != NULL &&
-      g_hash_table_lookup (live_buffers, GINT_TO_POINTER (self->handle)) == self)
-    g_hash_table_remove (live_buffers, GINT_TO_POINTER (self->handle));
-  g_mutex_unlock (&live_lock);
-
-  G_OBJECT_CLASS (loky_buffer_parent_class)->dispose (object);
-}
-
-static void
 loky_buffer_finalize (GObject *object)
 {
   LokyBuffer *self = LOKY_BUFFER (object);
 
   LOKY_TSAN_ACQUIRE (object);
+  if (self->is_listed)
+    {
+      g_mutex_lock (&live_lock);
+      g_hash_table_remove (live_buffers, GINT_TO_POINTER (self->handle));
+      g_mutex_unlock (&live_lock);
+    }
   if (self->map != NULL)
     munmap (self->map, self->size);
   loky_close_fd (&self->fd);
@@ -170,7 +189,6 @@ loky_buffer_class_init (LokyBufferClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
 
-  object_class->dispose = loky_buffer_dispose;
   object_class->finalize = loky_buffer_finalize;
   object_class->get_property = loky_buffer_get_property;
 

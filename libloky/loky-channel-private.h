@@ -65,6 +65,11 @@ int loky_channel_get_fd (LokyChannel *self);
 void loky_channel_set_want_write (LokyChannel *self,
                                   LokyChannelWantWrite func,
                                   gpointer user_data);
+
+/* The other end is not trusted: of descriptors only memory that can be sealed is taken. Any other is
+ * an error of the read, and closed by a thread of its own. */
+void loky_channel_set_memory_only (LokyChannel *self);
+
 LokySegmentPool *loky_channel_get_segments (LokyChannel *self);
 
 /* A frame with an empty body. */

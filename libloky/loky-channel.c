@@ -18,6 +18,7 @@ typedef struct
 {
   GByteArray *bytes;
   gsize offset;
+  guint32 segment; /* that the value is in, or 0 */
   int *fds;
   guint n_fds;
   guint n_owned_fds; /* how many of them, from the end, are closed after sending */
@@ -47,6 +48,7 @@ struct _LokyChannel
   gpointer want_write_data;
 
   /* the reader's */
+  gboolean memory_only;
   gboolean is_drained; /* the last read took all there was */
   guint8 *input;
   gsize input_capacity;
@@ -115,6 +117,12 @@ loky_channel_set_want_write (LokyChannel *self, LokyChannelWantWrite func, gpoin
 {
   self->want_write = func;
   self->want_write_data = user_data;
+}
+
+void
+loky_channel_set_memory_only (LokyChannel *self)
+{
+  self->memory_only = TRUE;
 }
 
 LokySegmentPool *
@@ -303,6 +311,7 @@ loky_channel_append_value (LokyChannel *self,
           Item *item = item_new (take_bytes_locked (self));
 
           item->buffers = g_ptr_array_ref (buffers);
+          item->header = header;
           item_set_fds (item, -1);
           bytes = item->bytes;
           g_queue_push_tail (&self->outbox, item);
@@ -332,6 +341,7 @@ item_fill_segment (LokyChannel *self, Item *item, GError **error)
   item->bytes = g_byte_array_new ();
   append_value_frame (item->bytes, &item->header, &item->message, NULL);
   item_set_fds (item, segment->fd);
+  item->segment = segment->number;
   g_clear_pointer (&item->value, g_variant_unref);
   return TRUE;
 }
@@ -410,6 +420,8 @@ take_outbox (LokyChannel *self)
 static void
 finish_item (LokyChannel *self, Item *item)
 {
+  if (item->segment > 0)
+    loky_segment_pool_sent (&self->segments, item->segment);
   /* One buffer is kept for the next batch, unless it grew. */
   if (item->bytes != NULL && item->n_fds == 0 && item->bytes->len <= BATCH_SIZE)
     {
@@ -422,6 +434,27 @@ finish_item (LokyChannel *self, Item *item)
       g_mutex_unlock (&self->outbox_lock);
     }
   item_free (item);
+}
+
+/* The kernel does not take the descriptors of a value (too many are on their way): that one is not
+ * sent, all others are. FALSE: it is another error. */
+static gboolean
+refuse_item (LokyChannel *self, Item *item, int error_number)
+{
+  if (item->n_fds == 0 || item->offset > 0 || item->header.number == 0 || error_number == EPIPE ||
+      error_number == ECONNRESET || error_number == ENOTCONN)
+    return FALSE;
+  add_failure (self, item,
+               g_error_new (LOKY_ERROR, LOKY_ERROR_RESOURCES,
+                            "The descriptors of a value cannot be sent: %s",
+                            g_strerror (error_number)));
+  if (item->segment > 0)
+    {
+      loky_segment_pool_sent (&self->segments, item->segment);
+      loky_segment_pool_release (&self->segments, item->segment);
+    }
+  item_free (g_queue_pop_head (&self->sending));
+  return TRUE;
 }
 
 static LokyFlushResult
@@ -440,8 +473,13 @@ send_all_locked (LokyChannel *self)
         }
       if (!send_item (self, item))
         {
-          if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+          if (errno == EAGAIN || errno == EWOULDBLOCK)
             return LOKY_FLUSH_BLOCKED;
+          if (refuse_item (self, item, errno))
+            continue;
+          /* Nothing may follow a frame of which a part is missing. The other end, and whoever reads
+           * here, find the end of the stream. */
+          loky_channel_shutdown (self);
           g_queue_clear_full (&self->sending, (GDestroyNotify) item_free);
           return LOKY_FLUSH_CLOSED;
         }
@@ -544,10 +582,29 @@ make_room (LokyChannel *self)
     }
 }
 
+static gpointer
+close_cb (gpointer data)
+{
+  close (GPOINTER_TO_INT (data));
+  return NULL;
+}
+
+/* Closing a descriptor that a hostile peer made may block, by SO_LINGER for one. */
+static void
+close_apart (int fd)
+{
+  GThread *thread = g_thread_try_new ("loky-close", close_cb, GINT_TO_POINTER (fd), NULL);
+
+  if (thread != NULL)
+    g_thread_unref (thread);
+}
+
 /* The descriptors that came are queued: a frame takes as many as its header says, in order. */
 static gboolean
 take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
 {
+  gboolean is_memory = TRUE;
+
   for (struct cmsghdr *header = CMSG_FIRSTHDR (message); header != NULL;
        header = CMSG_NXTHDR (message, header))
     {
@@ -560,9 +617,21 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
           int fd;
 
           memcpy (&fd, CMSG_DATA (header) + i * sizeof (int), sizeof (int));
+          if (self->memory_only && fcntl (fd, F_GET_SEALS) < 0)
+            {
+              close_apart (fd);
+              is_memory = FALSE;
+              continue;
+            }
           fd = loky_fd_above_standard (fd);
           g_array_append_val (self->input_fds, fd);
         }
+    }
+  if (!is_memory)
+    {
+      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+                           "A descriptor was sent that is no sealed memory");
+      return FALSE;
     }
   if ((message->msg_flags & MSG_CTRUNC) != 0)
     {
@@ -570,7 +639,8 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
                            "Descriptors were lost on the way: too many are open");
       return FALSE;
     }
-  if (self->input_fds->len > LOKY_FRAME_MAX_FDS)
+  /* The end of one frame and the start of the next may come in one read. */
+  if (self->input_fds->len > 2 * LOKY_FRAME_MAX_FDS)
     {
       g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
                            "More descriptors were sent than frames claim");

@@ -45,7 +45,8 @@ loky_control_init (LokyControl *self, GError **error)
     return fail_errno (error, "make");
 
   /* Allocated before it is mapped: a full memory would otherwise be a SIGBUS later. */
-  if (posix_fallocate (self->fd, 0, sizeof (LokyControlArea)) != 0 ||
+  errno = posix_fallocate (self->fd, 0, sizeof (LokyControlArea));
+  if (errno != 0 ||
       fcntl (self->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
     fail_errno (error, "allocate");
   else if (map_area (self, self->fd, error))
@@ -195,6 +196,9 @@ read_text (const char *field, gsize size)
     return NULL;
   memcpy (copy, field, size);
   copy[size - 1] = '\0';
+  /* It may have been cleared meanwhile. */
+  if (copy[0] == '\0')
+    return NULL;
   return g_steal_pointer (&copy);
 }
 

@@ -15,8 +15,9 @@ G_BEGIN_DECLS
  * LokyCrashPolicy:
  * @LOKY_CRASH_POLICY_REPLACE: a worker that dies fails only the task that it was running, or has it
  *   run again where the task allows retries; the worker is replaced and all other tasks go on
- * @LOKY_CRASH_POLICY_BREAK: a worker that dies breaks the executor: every task that has not ended
- *   fails with the same error, all workers are killed, and no further task is accepted
+ * @LOKY_CRASH_POLICY_BREAK: a worker that dies breaks the executor: the task that it was running fails
+ *   with %LOKY_ERROR_WORKER_DIED, every other one that has not ended with %LOKY_ERROR_BROKEN and the
+ *   same cause, all workers are killed, and no further task is accepted
  *
  * What the death of a worker does to its executor.
  *

@@ -22,9 +22,6 @@ LokyFuture *loky_pool_submit_task (LokyPool *pool,
                                    gboolean has_mailbox,
                                    GError **error);
 
-/* A future that has failed with @error already. */
-LokyFuture *loky_pool_make_failed (LokyPool *pool, const char *task, const GError *error);
-
 LokyResults *loky_results_new (LokyPool *pool,
                                const char *task,
                                LokyInput *input,

@@ -140,6 +140,7 @@ loky_executor_constructed (GObject *object)
   self->changes = g_source_new (&changes_funcs, sizeof (ChangesSource));
   g_weak_ref_init (&((ChangesSource *) self->changes)->executor, self);
   g_source_set_static_name (self->changes, "[loky] executor state");
+  g_source_set_can_recurse (self->changes, TRUE);
   g_source_attach (self->changes, self->context);
 
   loky_pool_set_max_workers (self->pool, count_workers (self->max_workers));

@@ -43,7 +43,8 @@ struct _LokyFuture
   LokyPool *pool;
   LokyFunction *function;
   LokyMailbox *mailbox;
-  LokyMailboxEntry entry;
+  LokyMailboxEntry *entry; /* the mailbox's lock */
+  GMainContext *context;   /* until the end was posted */
 
   /* set at submit, cleared at the end */
   GVariant *args;
@@ -61,6 +62,7 @@ struct _LokyFuture
   GSList *asynchronous; /* of LokyAsyncWait */
   LokyFuture *next_ended;
   gboolean is_announced; /* told to listeners */
+  gint64 progress_told_at;
 
   /* atomic */
   guint news;
@@ -77,7 +79,8 @@ typedef enum
 
 LokyFuture *loky_future_new (void);
 
-LokyMailboxEntry *loky_future_get_mailbox_entry (LokyFuture *self);
+/* Where the mailbox keeps its entry for the future. */
+LokyMailboxEntry **loky_future_get_mailbox_entry (LokyFuture *self);
 
 /* In the future's context: emits what there is to emit. */
 void loky_future_deliver (LokyFuture *self);

@@ -62,6 +62,13 @@ loky_loss_free (LokyLoss *self)
   g_free (self);
 }
 
+/* A binding can make an object of the type that no submission made: it is of no use. */
+static gboolean
+is_submitted (LokyFuture *self)
+{
+  return LOKY_IS_FUTURE (self) && self->pool != NULL;
+}
+
 static void
 loky_future_dispose (GObject *object)
 {
@@ -85,6 +92,7 @@ loky_future_finalize (GObject *object)
   g_clear_error (&self->error);
   g_clear_pointer (&self->loss, loky_loss_free);
   g_clear_pointer (&self->mailbox, loky_mailbox_unref);
+  g_clear_pointer (&self->context, g_main_context_unref);
   g_clear_pointer (&self->pool, loky_pool_unref);
 
   G_OBJECT_CLASS (loky_future_parent_class)->finalize (object);
@@ -101,7 +109,7 @@ loky_future_get_property (GObject *object, guint prop_id, GValue *value, GParamS
       g_value_set_enum (value, loky_future_get_state (self));
       break;
     case PROP_TASK:
-      g_value_set_string (value, self->function->name);
+      g_value_set_string (value, loky_future_get_task (self));
       break;
     case PROP_PROGRESS:
       g_value_set_double (value, loky_future_get_progress (self));
@@ -180,7 +188,7 @@ loky_future_new (void)
   return g_object_new (LOKY_TYPE_FUTURE, NULL);
 }
 
-LokyMailboxEntry *
+LokyMailboxEntry **
 loky_future_get_mailbox_entry (LokyFuture *self)
 {
   return &self->entry;
@@ -276,6 +284,7 @@ loky_future_announce (LokyFuture *self)
   if (listener != NULL)
     listener (self, self->listener_data);
   loky_future_post (self, LOKY_NEWS_END);
+  g_clear_pointer (&self->context, g_main_context_unref);
 }
 
 /**
@@ -295,7 +304,7 @@ loky_future_get_state (LokyFuture *self)
 {
   LokyFutureState state;
 
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), LOKY_FUTURE_STATE_FAILED);
+  g_return_val_if_fail (is_submitted (self), LOKY_FUTURE_STATE_FAILED);
 
   loky_pool_lock (self->pool);
   state = self->end;
@@ -331,7 +340,7 @@ loky_future_is_done (LokyFuture *self)
 {
   gboolean is_done;
 
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), TRUE);
+  g_return_val_if_fail (is_submitted (self), TRUE);
 
   loky_pool_lock (self->pool);
   is_done = is_done_locked (self);
@@ -352,7 +361,7 @@ loky_future_is_done (LokyFuture *self)
 const char *
 loky_future_get_task (LokyFuture *self)
 {
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (is_submitted (self), NULL);
 
   return self->function->name;
 }
@@ -372,7 +381,7 @@ loky_future_get_progress (LokyFuture *self)
 {
   gdouble progress = 0;
 
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), 0);
+  g_return_val_if_fail (is_submitted (self), 0);
 
   loky_pool_lock (self->pool);
   if (self->end == LOKY_FUTURE_STATE_SUCCEEDED)
@@ -401,7 +410,7 @@ loky_future_get_progress (LokyFuture *self)
 gboolean
 loky_future_cancel (LokyFuture *self)
 {
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), FALSE);
+  g_return_val_if_fail (is_submitted (self), FALSE);
 
   return loky_pool_cancel (self->pool, self);
 }
@@ -441,9 +450,12 @@ loky_future_wait (LokyFuture *self, gint64 timeout, GCancellable *cancellable, G
   gboolean is_done;
   gulong handler = 0;
 
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), FALSE);
+  g_return_val_if_fail (is_submitted (self), FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
 
+  if (!loky_future_is_done (self) && (!loky_pool_check_process (self->pool, error) ||
+                                      !loky_pool_check_thread (self->pool, error)))
+    return FALSE;
   g_cond_init (&waiter.cond);
   if (cancellable != NULL)
     handler = g_cancellable_connect (cancellable, G_CALLBACK (waiter_cancelled_cb), &waiter, NULL);
@@ -484,7 +496,8 @@ wait_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 
   if (wait->cancels)
     loky_future_cancel (self);
-  g_task_return_error_if_cancelled (wait->task);
+  g_task_return_new_error (wait->task, G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                           "The wait for the task “%s” was cancelled", self->function->name);
   async_wait_release (wait);
   return G_SOURCE_REMOVE;
 }
@@ -493,9 +506,17 @@ void
 loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels)
 {
   GCancellable *cancellable = g_task_get_cancellable (task);
-  LokyAsyncWait *wait = g_new0 (LokyAsyncWait, 1);
+  g_autoptr (GError) error = NULL;
   gboolean is_announced;
+  LokyAsyncWait *wait;
 
+  if (!loky_pool_check_process (self->pool, &error))
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      g_object_unref (task);
+      return;
+    }
+  wait = g_new0 (LokyAsyncWait, 1);
   g_atomic_ref_count_init (&wait->ref_count);
   wait->future = g_object_ref (self);
   wait->task = task;
@@ -550,7 +571,7 @@ loky_future_wait_async (LokyFuture *self,
 {
   GTask *task;
 
-  g_return_if_fail (LOKY_IS_FUTURE (self));
+  g_return_if_fail (is_submitted (self));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   task = g_task_new (self, cancellable, callback, user_data);
@@ -576,7 +597,7 @@ loky_future_wait_finish (LokyFuture *self, GAsyncResult *result, GError **error)
 {
   g_autoptr (LokyFuture) future = NULL;
 
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), FALSE);
+  g_return_val_if_fail (is_submitted (self), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 
   future = g_task_propagate_pointer (G_TASK (result), error);
@@ -601,7 +622,7 @@ loky_future_dup_result (LokyFuture *self, GError **error)
   g_autoptr (LokyPayload) payload = NULL;
   g_autoptr (GError) own_error = NULL;
 
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (is_submitted (self), NULL);
 
   loky_pool_lock (self->pool);
   if (self->payload != NULL)
@@ -635,7 +656,7 @@ loky_future_dup_error (LokyFuture *self)
 {
   GError *error = NULL;
 
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (is_submitted (self), NULL);
 
   loky_pool_lock (self->pool);
   if (self->error != NULL)
@@ -662,7 +683,7 @@ loky_future_lookup_buffer (LokyFuture *self, gint32 handle, GError **error)
 {
   g_autoptr (LokyPayload) payload = NULL;
 
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (is_submitted (self), NULL);
 
   loky_pool_lock (self->pool);
   if (self->payload != NULL)
@@ -686,7 +707,7 @@ loky_future_get_attempts (LokyFuture *self)
 {
   guint attempts;
 
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), 0);
+  g_return_val_if_fail (is_submitted (self), 0);
 
   loky_pool_lock (self->pool);
   attempts = self->task.attempts;
@@ -719,7 +740,7 @@ get_loss (LokyFuture *self)
 gint
 loky_future_get_worker_pid (LokyFuture *self)
 {
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), 0);
+  g_return_val_if_fail (is_submitted (self), 0);
 
   return get_loss (self).pid;
 }
@@ -737,7 +758,7 @@ loky_future_get_worker_pid (LokyFuture *self)
 gint
 loky_future_get_term_signal (LokyFuture *self)
 {
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), 0);
+  g_return_val_if_fail (is_submitted (self), 0);
 
   return get_loss (self).term_signal;
 }
@@ -755,7 +776,7 @@ loky_future_get_term_signal (LokyFuture *self)
 gint
 loky_future_get_exit_status (LokyFuture *self)
 {
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), -1);
+  g_return_val_if_fail (is_submitted (self), -1);
 
   return get_loss (self).exit_status;
 }
@@ -773,7 +794,7 @@ loky_future_get_exit_status (LokyFuture *self)
 char *
 loky_future_dup_stderr_tail (LokyFuture *self)
 {
-  g_return_val_if_fail (LOKY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (is_submitted (self), NULL);
 
   /* Constant from the end on. */
   return g_strdup (get_loss (self).stderr_tail);

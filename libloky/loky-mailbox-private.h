@@ -18,13 +18,8 @@ G_BEGIN_DECLS
 
 typedef struct _LokyMailbox LokyMailbox;
 
-/* In each future: where it is in its mailbox. */
-typedef struct
-{
-  GList link;
-  gboolean is_queued; /* the mailbox's lock */
-  gboolean is_owned;  /* the mailbox holds a reference; its lock */
-} LokyMailboxEntry;
+/* What the mailbox keeps of a future, while it is queued. */
+typedef struct _LokyMailboxEntry LokyMailboxEntry;
 
 LokyMailbox *loky_mailbox_new (GMainContext *context);
 LokyMailbox *loky_mailbox_ref (LokyMailbox *self);

@@ -20,30 +20,48 @@ typedef struct
   LokyMailbox *mailbox;
 } MailboxSource;
 
-/* The next future, with a reference. Who is in the queue without one has not finished its dispose,
- * which waits for this lock: its count is at least one. */
+/* References are taken and dropped outside the lock: a language binding may call into its own locks
+ * then, and hold those when it drops a future. That is why one without an owner is known by a weak
+ * reference. */
+struct _LokyMailboxEntry
+{
+  GList link;
+  LokyFuture *future; /* valid under the lock: it leaves in its dispose */
+  gboolean is_owned;  /* the mailbox holds a reference; lock */
+  GWeakRef weak;
+};
+
+static void
+entry_free (LokyMailboxEntry *entry)
+{
+  g_weak_ref_clear (&entry->weak);
+  g_free (entry);
+}
+
+/* The next future that is still there, with a reference. */
 static LokyFuture *
 pop (LokyMailbox *self)
 {
-  LokyFuture *future = NULL;
-  GList *link;
-
-  g_mutex_lock (&self->lock);
-  link = g_queue_pop_head_link (&self->entries);
-  if (link != NULL)
+  for (;;)
     {
-      LokyMailboxEntry *entry = (LokyMailboxEntry *) link;
+      LokyMailboxEntry *entry;
+      LokyFuture *future;
 
-      future = link->data;
-      if (!entry->is_owned)
-        g_object_ref (future);
-      entry->is_owned = FALSE;
-      entry->is_queued = FALSE;
+      g_mutex_lock (&self->lock);
+      entry = (LokyMailboxEntry *) g_queue_pop_head_link (&self->entries);
+      if (entry != NULL)
+        *loky_future_get_mailbox_entry (entry->future) = NULL;
+      else if (self->source != NULL)
+        g_source_set_ready_time (self->source, -1);
+      g_mutex_unlock (&self->lock);
+      if (entry == NULL)
+        return NULL;
+
+      future = entry->is_owned ? entry->future : g_weak_ref_get (&entry->weak);
+      entry_free (entry);
+      if (future != NULL)
+        return future;
     }
-  else if (self->source != NULL)
-    g_source_set_ready_time (self->source, -1);
-  g_mutex_unlock (&self->lock);
-  return future;
 }
 
 static gboolean
@@ -96,6 +114,8 @@ loky_mailbox_new (GMainContext *context)
   self->source = g_source_new (&source_funcs, sizeof (MailboxSource));
   g_source_set_static_name (self->source, "[loky] futures");
   g_source_set_dispose_function (self->source, dispose);
+  /* A handler may run a main loop of its own. */
+  g_source_set_can_recurse (self->source, TRUE);
   ((MailboxSource *) self->source)->mailbox = loky_mailbox_ref (self);
   g_source_attach (self->source, context);
   /* The context holds it from here. */
@@ -133,40 +153,52 @@ loky_mailbox_is_dead (LokyMailbox *self)
 void
 loky_mailbox_post (LokyMailbox *self, LokyFuture *future, gboolean owned)
 {
-  LokyMailboxEntry *entry = loky_future_get_mailbox_entry (future);
+  LokyMailboxEntry **place = loky_future_get_mailbox_entry (future);
+  LokyMailboxEntry *fresh = g_new0 (LokyMailboxEntry, 1);
+  gboolean is_taken = FALSE;
+
+  fresh->link.data = fresh;
+  fresh->future = future;
+  g_weak_ref_init (&fresh->weak, future);
+  if (owned)
+    g_object_ref (future);
 
   g_mutex_lock (&self->lock);
   if (self->source != NULL)
     {
-      if (!entry->is_queued)
+      if (*place == NULL)
         {
-          entry->is_queued = TRUE;
-          entry->link.data = future;
-          g_queue_push_tail_link (&self->entries, &entry->link);
+          *place = g_steal_pointer (&fresh);
+          g_queue_push_tail_link (&self->entries, &(*place)->link);
           if (self->entries.length == 1)
             g_source_set_ready_time (self->source, 0);
         }
-      if (owned && !entry->is_owned)
-        {
-          entry->is_owned = TRUE;
-          g_object_ref (future);
-        }
+      is_taken = owned && !(*place)->is_owned;
+      (*place)->is_owned |= owned;
     }
   g_mutex_unlock (&self->lock);
+
+  if (fresh != NULL)
+    entry_free (fresh);
+  if (owned && !is_taken)
+    g_object_unref (future);
 }
 
 void
 loky_mailbox_forget (LokyMailbox *self, LokyFuture *future)
 {
-  LokyMailboxEntry *entry = loky_future_get_mailbox_entry (future);
+  LokyMailboxEntry **place = loky_future_get_mailbox_entry (future);
+  LokyMailboxEntry *entry = NULL;
 
   g_mutex_lock (&self->lock);
-  if (entry->is_queued && !entry->is_owned)
+  if (*place != NULL && !(*place)->is_owned)
     {
+      entry = g_steal_pointer (place);
       g_queue_unlink (&self->entries, &entry->link);
-      entry->is_queued = FALSE;
     }
   g_mutex_unlock (&self->lock);
+  if (entry != NULL)
+    entry_free (entry);
 }
 
 void

@@ -35,6 +35,7 @@ typedef enum
 
 #define LOKY_MESSAGE_SETUP_TYPE "(suuaaya(tttss))" /* version, worker id, slots, plugin path, refused */
 #define LOKY_MESSAGE_NAME_TYPE "(s)"
+#define LOKY_MESSAGE_NAME_TYPE_BORROWED "(&s)"
 #define LOKY_MESSAGE_REFUSE_TYPE "(tttss)" /* device, inode, mtime in ns, path, reason */
 #define LOKY_MESSAGE_HELLO_TYPE "(su)"     /* version, pid */
 #define LOKY_MESSAGE_FAILURE_TYPE "(sisx)" /* domain, code, message, run time in ns */

@@ -55,7 +55,9 @@ typedef struct
   int fd;
   guint8 *map;
   gsize capacity;
-  gboolean in_use;
+  gboolean in_use;      /* from take until it was both sent and released */
+  gboolean is_sent;
+  gboolean is_released; /* a hostile receiver may say so before it was sent */
 } LokySegment;
 
 void loky_segment_pool_init (LokySegmentPool *self);
@@ -65,7 +67,11 @@ void loky_segment_pool_clear (LokySegmentPool *self);
  * LOKY_ERROR_RESOURCES. */
 LokySegment *loky_segment_pool_take (LokySegmentPool *self, gsize size, GError **error);
 
-/* A number that is not in use is ignored: a hostile peer may send any. */
+/* The sender does not need it any more: its descriptor is on the way, or will never be. */
+void loky_segment_pool_sent (LokySegmentPool *self, guint32 number);
+
+/* The receiver does not need it any more. A number that is not in use is ignored: a hostile one may
+ * send any, at any time. */
 void loky_segment_pool_release (LokySegmentPool *self, guint64 number);
 
 G_END_DECLS

@@ -249,7 +249,11 @@ loky_segment_pool_take (LokySegmentPool *self, gsize size, GError **error)
   g_mutex_lock (&self->lock);
   segment = find_idle (self, size);
   if (segment != NULL)
-    segment->in_use = TRUE;
+    {
+      segment->in_use = TRUE;
+      segment->is_sent = FALSE;
+      segment->is_released = FALSE;
+    }
   g_mutex_unlock (&self->lock);
   if (segment != NULL)
     return segment;
@@ -287,17 +291,32 @@ trim (LokySegmentPool *self)
     }
 }
 
-void
-loky_segment_pool_release (LokySegmentPool *self, guint64 number)
+static void
+let_go (LokySegmentPool *self, guint64 number, gboolean is_sent, gboolean is_released)
 {
   g_mutex_lock (&self->lock);
   for (guint i = 0; i < self->segments->len; i++)
     {
       LokySegment *segment = g_ptr_array_index (self->segments, i);
 
-      if (segment->number == number)
-        segment->in_use = FALSE;
+      if (segment->number != number || !segment->in_use)
+        continue;
+      segment->is_sent |= is_sent;
+      segment->is_released |= is_released;
+      segment->in_use = !segment->is_sent || !segment->is_released;
     }
   trim (self);
   g_mutex_unlock (&self->lock);
+}
+
+void
+loky_segment_pool_sent (LokySegmentPool *self, guint32 number)
+{
+  let_go (self, number, TRUE, FALSE);
+}
+
+void
+loky_segment_pool_release (LokySegmentPool *self, guint64 number)
+{
+  let_go (self, number, FALSE, TRUE);
 }

@@ -150,7 +150,8 @@ typedef enum /*< flags,skip >*/
  * @summary: one line for people
  * @tasks: (array length=n_tasks): the tasks
  * @n_tasks: how many tasks there are
- * @init: (nullable): called once in each worker, before the plugin's first task
+ * @init: (nullable): called in each worker before the plugin's first task; called again only if it
+ *   failed
  * @finish: (nullable): called when a worker leaves in an orderly way
  *
  * What a plugin is. Constant and valid for as long as the process lives.

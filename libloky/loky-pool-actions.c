@@ -7,7 +7,14 @@
 #include "loky-pool-internal.h"
 
 #include <gio/gio.h>
-#include <unistd.h>
+#include <sys/socket.h>
+
+/* A value that was not sent, and the worker that it was for. */
+typedef struct
+{
+  LokyPoolWorker *worker;
+  LokySendFailure failure;
+} UnsentTask;
 
 void
 loky_pool_turn_begin (LokyPool *self, LokyPoolTurn *turn)
@@ -52,8 +59,8 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
 static void
 ring_doorbell (LokyPoolWorker *worker)
 {
-  guint64 one = 1;
-  ssize_t written G_GNUC_UNUSED = write (worker->doorbell, &one, sizeof one);
+  /* When it is full it has been rung. */
+  send (worker->doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void
@@ -72,6 +79,26 @@ describe_broken (LokyPool *self, const char *name)
                       self->broken != NULL ? self->broken->message : "the executor is broken");
 }
 
+/* A task that timed out while its plugin was being opened: it is the plugin that hangs. */
+static GError *
+describe_timeout (const LokyAction *action, const char *name)
+{
+  LokyPoolWorker *worker = (LokyPoolWorker *) action->worker;
+  g_autofree char *loading = worker != NULL ? loky_control_dup_loading (&worker->control) : NULL;
+  double seconds = (double) action->task->timeout / G_USEC_PER_SEC;
+
+  if (loading != NULL)
+    {
+      g_autofree char *path = g_filename_display_name (loading);
+
+      return g_error_new (LOKY_ERROR, LOKY_ERROR_PLUGIN,
+                          "The plugin “%s” was not opened for the task “%s” within %g s", path, name,
+                          seconds);
+    }
+  return g_error_new (LOKY_ERROR, LOKY_ERROR_TIMED_OUT,
+                      "The task “%s” ran for longer than its timeout of %g s", name, seconds);
+}
+
 static GError *
 describe_end (LokyPool *self, const LokyAction *action, LokyFuture *future)
 {
@@ -83,9 +110,7 @@ describe_end (LokyPool *self, const LokyAction *action, LokyFuture *future)
     case LOKY_OUTCOME_CANCELLED:
       return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The task “%s” was cancelled", name);
     case LOKY_OUTCOME_TIMED_OUT:
-      return g_error_new (LOKY_ERROR, LOKY_ERROR_TIMED_OUT,
-                          "The task “%s” ran for longer than its timeout of %g s", name,
-                          (double) task->timeout / G_USEC_PER_SEC);
+      return describe_timeout (action, name);
     case LOKY_OUTCOME_QUEUE_TIMED_OUT:
       return g_error_new (LOKY_ERROR, LOKY_ERROR_QUEUE_TIMED_OUT,
                           "No worker was free for the task “%s” within %g s", name,
@@ -253,51 +278,62 @@ loky_pool_turn_run (LokyPoolTurn *turn)
     loky_pool_check_waits_locked (self, &turn->waits);
 }
 
-/* A value that did not fit into shared memory was not sent: its task fails, its worker goes on. */
-static void
-tell_failures (LokyPool *self, LokyPoolWorker *worker)
+/* Values that could not be put into shared memory were not sent: their tasks fail, their workers go
+ * on. Whose failures these are is kept apart from the list of a turn, since ending one task lets the
+ * next be sent, which may fail as well. */
+static GSList *
+flush_and_collect (LokyPoolWorker *worker, GSList *failures)
 {
   LokySendFailure failure;
 
-  while (loky_channel_take_failure (worker->channel, &failure))
-    {
-      LokySchedulerTask *task;
-      LokyPoolTurn turn;
-
-      loky_pool_turn_begin (self, &turn);
-      task = loky_scheduler_find (&worker->scheduling, failure.slot, failure.number);
-      if (task != NULL)
-        {
-          LOKY_FUTURE_FROM_TASK (task)->error = g_steal_pointer (&failure.error);
-          loky_scheduler_returned (self->scheduler, task, LOKY_OUTCOME_UNSENDABLE, 0, turn.now,
-                                   self->actions);
-        }
-      loky_pool_turn_end (&turn);
-      g_clear_error (&failure.error);
-    }
-}
-
-void
-loky_pool_flush_worker (LokyPool *self, LokyPoolWorker *worker)
-{
   if (worker->channel == NULL)
-    return;
+    return failures;
   /* CLOSED is found out by the monitor too, which is woken by the hang-up. */
   loky_channel_flush (worker->channel);
-  tell_failures (self, worker);
+  while (loky_channel_take_failure (worker->channel, &failure))
+    {
+      UnsentTask *unsent = g_new0 (UnsentTask, 1);
+
+      unsent->worker = loky_pool_worker_ref (worker);
+      unsent->failure = failure;
+      failures = g_slist_prepend (failures, unsent);
+    }
+  return failures;
 }
 
 static void
-flush_and_unref (LokyPool *self, LokyPoolWorker *worker)
+apply_failures_locked (LokyPool *self, GSList *failures, LokyPoolTurn *turn)
 {
-  loky_pool_flush_worker (self, worker);
-  loky_pool_worker_unref (worker);
+  for (GSList *l = failures; l != NULL; l = l->next)
+    {
+      UnsentTask *unsent = l->data;
+      LokySchedulerTask *task = loky_scheduler_find (&unsent->worker->scheduling,
+                                                     unsent->failure.slot, unsent->failure.number);
+
+      if (task != NULL)
+        {
+          LOKY_FUTURE_FROM_TASK (task)->error = g_steal_pointer (&unsent->failure.error);
+          loky_scheduler_returned (self->scheduler, task, LOKY_OUTCOME_UNSENDABLE, 0, turn->now,
+                                   self->actions);
+          loky_pool_turn_run (turn);
+        }
+    }
 }
 
-void
-loky_pool_turn_end (LokyPoolTurn *turn)
+static void
+unsent_task_free (UnsentTask *unsent)
+{
+  g_clear_error (&unsent->failure.error);
+  loky_pool_worker_unref (unsent->worker);
+  g_free (unsent);
+}
+
+/* Carries out and releases the lock; sends and tells. Returns what could not be sent. */
+static GSList *
+turn_end_once (LokyPoolTurn *turn)
 {
   LokyPool *self = turn->pool;
+  GSList *failures = NULL;
 
   loky_pool_turn_run (turn);
   for (guint i = 0; i < turn->n_to_flush; i++)
@@ -312,9 +348,15 @@ loky_pool_turn_end (LokyPoolTurn *turn)
   loky_pool_unlock (self);
 
   for (guint i = 0; i < turn->n_to_flush; i++)
-    flush_and_unref (self, turn->to_flush[i]);
+    {
+      failures = flush_and_collect (turn->to_flush[i], failures);
+      loky_pool_worker_unref (turn->to_flush[i]);
+    }
   for (GSList *l = turn->more_to_flush; l != NULL; l = l->next)
-    flush_and_unref (self, l->data);
+    {
+      failures = flush_and_collect (l->data, failures);
+      loky_pool_worker_unref (l->data);
+    }
   g_slist_free (turn->more_to_flush);
   while (turn->ended != NULL)
     {
@@ -325,4 +367,32 @@ loky_pool_turn_end (LokyPoolTurn *turn)
       g_object_unref (future);
     }
   loky_pool_end_waits (turn->waits);
+  return failures;
+}
+
+static void
+handle_failures (LokyPool *self, GSList *failures)
+{
+  while (failures != NULL)
+    {
+      GSList *applied = failures;
+      LokyPoolTurn turn;
+
+      loky_pool_turn_begin (self, &turn);
+      apply_failures_locked (self, applied, &turn);
+      failures = turn_end_once (&turn);
+      g_slist_free_full (applied, (GDestroyNotify) unsent_task_free);
+    }
+}
+
+void
+loky_pool_flush_worker (LokyPool *self, LokyPoolWorker *worker)
+{
+  handle_failures (self, flush_and_collect (worker, NULL));
+}
+
+void
+loky_pool_turn_end (LokyPoolTurn *turn)
+{
+  handle_failures (turn->pool, turn_end_once (turn));
 }

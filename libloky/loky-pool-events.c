@@ -22,7 +22,7 @@
 /* How much one worker may be read in one turn, and after its end, in calls of recvmsg(); the bound
  * is for one whose descriptors live on in a child that never stops writing. */
 #define FILLS_PER_TURN 8
-#define FILLS_AFTER_END 65536
+#define FILLS_AFTER_END 4096
 
 /* How much of a worker's output is read in one turn, and after its end, in bytes. */
 #define OUTPUT_PER_TURN (64u << 10)
@@ -30,6 +30,16 @@
 
 /* How long a worker whose channel has ended has to end itself before it is killed, in ms. */
 #define HANG_UP_TIME 100
+
+/* How many plugin files can be refused: what a worker is told at its start is bounded. */
+#define MAX_REFUSALS 64
+
+/* Descriptors that starting a worker needs, those of GLib included: with fewer left GLib ends the
+ * application. */
+#define START_FDS 24
+
+/* How often the owner of a task is told of its progress at the most, in µs. */
+#define PROGRESS_INTERVAL (50 * 1000)
 
 #define N_EVENTS 64
 #define ROUNDS_PER_TURN 16
@@ -55,10 +65,11 @@ typedef struct
 } MonitorSource;
 
 static void process_ended (LokyPool *self, LokyPoolWorker *worker);
+static void condemn (LokyPool *self, LokyPoolWorker *worker, GError *cause);
 
 /* --- epoll ------------------------------------------------------------------------------------ */
 
-static void
+static gboolean
 watch (LokyPool *self, LokyPoolWorker *worker, LokyWatchKind kind, int fd)
 {
   LokyWatch *it = &worker->watches[kind];
@@ -66,8 +77,7 @@ watch (LokyPool *self, LokyPoolWorker *worker, LokyWatchKind kind, int fd)
 
   it->kind = kind;
   it->worker = worker;
-  if (epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
-    g_warning ("A worker cannot be watched: %s", g_strerror (errno));
+  return epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 static void
@@ -110,14 +120,22 @@ make_setup (LokyPool *self, LokyPoolWorker *worker)
   return setup;
 }
 
-/* The descriptors that a worker gets besides its channel: copies, which are closed once sent. */
+/* The descriptors that a worker gets besides its channel, which are closed once sent: its control area,
+ * its end of the doorbell, and what tells it of our end. */
 static gboolean
 make_setup_fds (LokyPool *self, LokyPoolWorker *worker, int fds[3], GError **error)
 {
-  loky_autofd int doorbell = fcntl (worker->doorbell, F_DUPFD_CLOEXEC, 3);
+  loky_autofd int doorbell = -1;
   loky_autofd int pidfd = fcntl (self->parent_pidfd, F_DUPFD_CLOEXEC, 3);
+  int ends[2];
 
-  if (doorbell < 0 || pidfd < 0)
+  /* Not an eventfd: whether writing to that blocks is a property that both ends share. */
+  if (pidfd >= 0 && socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0)
+    {
+      worker->doorbell = loky_fd_above_standard (ends[0]);
+      doorbell = loky_fd_above_standard (ends[1]);
+    }
+  if (doorbell < 0 || worker->doorbell < 0)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be set up: %s",
                    g_strerror (errno));
@@ -130,10 +148,27 @@ make_setup_fds (LokyPool *self, LokyPoolWorker *worker, int fds[3], GError **err
 }
 
 static gboolean
+check_descriptors (LokyPool *self, GError **error)
+{
+  int fds[START_FDS];
+  guint n_fds = 0;
+
+  while (n_fds < START_FDS && (fds[n_fds] = fcntl (self->epoll_fd, F_DUPFD_CLOEXEC, 3)) >= 0)
+    n_fds++;
+  if (n_fds < START_FDS)
+    g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be started: %s",
+                 g_strerror (errno));
+  for (guint i = 0; i < n_fds; i++)
+    close (fds[i]);
+  return n_fds == START_FDS;
+}
+
+static gboolean
 start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
 {
   g_autofree char *program = NULL;
   g_auto (GStrv) environment = NULL;
+  g_autoptr (GVariant) setup = NULL;
   int ends[2];
   int fds[3];
 
@@ -142,16 +177,10 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
   environment = g_strdupv (self->environment);
   loky_pool_unlock (self);
 
-  if (!loky_control_init (&worker->control, error))
+  if (!check_descriptors (self, error) || !loky_control_init (&worker->control, error))
     return FALSE;
-  worker->doorbell = loky_fd_above_standard (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (worker->doorbell < 0 || !make_setup_fds (self, worker, fds, error))
-    {
-      if (error != NULL && *error == NULL)
-        g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be set up: %s",
-                     g_strerror (errno));
-      return FALSE;
-    }
+  if (!make_setup_fds (self, worker, fds, error))
+    return FALSE;
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be connected: %s",
@@ -160,9 +189,21 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
         loky_close_fd (&fds[i]);
       return FALSE;
     }
+  setup = g_variant_ref_sink (make_setup (self, worker));
+  if (g_variant_get_size (setup) > LOKY_FRAME_MAX_BODY)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE, "The plugin path is longer than %u bytes",
+                   LOKY_FRAME_MAX_BODY);
+      for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
+        loky_close_fd (&fds[i]);
+      close (ends[0]);
+      close (ends[1]);
+      return FALSE;
+    }
   worker->channel = loky_channel_new (loky_fd_above_standard (ends[0]));
+  loky_channel_set_memory_only (worker->channel);
   loky_channel_append_variant (worker->channel, LOKY_MESSAGE_SETUP, 0, 0,
-                               make_setup (self, worker), fds, G_N_ELEMENTS (fds));
+                               setup, fds, G_N_ELEMENTS (fds));
   worker->process = loky_worker_process_start (
       program, (const char *const *) environment, loky_fd_above_standard (ends[1]), error);
   return worker->process != NULL;
@@ -219,14 +260,24 @@ start_worker (LokyPool *self, LokyPoolWorker *worker)
       return;
     }
   g_ptr_array_add (self->workers, loky_pool_worker_ref (worker));
-  watch (self, worker, LOKY_WATCH_CHANNEL, loky_channel_get_fd (worker->channel));
-  watch (self, worker, LOKY_WATCH_STDERR, loky_worker_process_get_stderr_fd (worker->process));
   loky_channel_set_want_write (worker->channel, want_write_cb, worker);
-  loky_pool_flush_worker (self, worker);
-  if (loky_worker_process_get_pidfd (worker->process) >= 0)
-    watch (self, worker, LOKY_WATCH_PIDFD, loky_worker_process_get_pidfd (worker->process));
-  else
-    process_ended (self, worker);
+  if (loky_worker_process_get_pidfd (worker->process) < 0)
+    {
+      process_ended (self, worker);
+      return;
+    }
+  if (watch (self, worker, LOKY_WATCH_PIDFD, loky_worker_process_get_pidfd (worker->process)) &&
+      watch (self, worker, LOKY_WATCH_CHANNEL, loky_channel_get_fd (worker->channel)) &&
+      watch (self, worker, LOKY_WATCH_STDERR, loky_worker_process_get_stderr_fd (worker->process)))
+    {
+      loky_pool_flush_worker (self, worker);
+      return;
+    }
+  condemn (self, worker,
+           g_error_new (LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be watched: %s",
+                        g_strerror (errno)));
+  /* Whatever is not watched: its end is waited for. */
+  process_ended (self, worker);
 }
 
 /* --- killing ---------------------------------------------------------------------------------- */
@@ -348,7 +399,12 @@ read_hello (LokyPoolWorker *worker, LokyFrame *frame, GError **error)
   if (body == NULL)
     return FALSE;
   g_variant_get (body, "(&su)", &version, NULL);
-  if (worker->has_said_hello || strcmp (version, LOKY_VERSION) != 0)
+  if (worker->has_said_hello)
+    {
+      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "A worker said hello twice");
+      return FALSE;
+    }
+  if (strcmp (version, LOKY_VERSION) != 0)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
                    "The worker program is of version %s, the library of version %s", version,
@@ -364,6 +420,7 @@ static gboolean
 read_frame (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError **error)
 {
   g_autoptr (GVariant) body = NULL;
+  const char *text;
 
   *incoming = (Incoming){
     .type = frame->header.type, .slot = frame->header.slot, .number = frame->header.number
@@ -386,17 +443,14 @@ read_frame (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
       body = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_NAME_TYPE, error);
       if (body == NULL)
         return FALSE;
-      if (worker->cause == NULL)
-        worker->cause = g_error_new_literal (
-            LOKY_ERROR, LOKY_ERROR_WORKER_START,
-            g_variant_get_string (g_variant_get_child_value (body, 0), NULL));
+      g_variant_get (body, LOKY_MESSAGE_NAME_TYPE_BORROWED, &text);
+      if (worker->cause == NULL && !worker->has_said_hello)
+        worker->cause = g_error_new_literal (LOKY_ERROR, LOKY_ERROR_WORKER_START, text);
       return TRUE;
     case LOKY_MESSAGE_RELEASE:
       loky_segment_pool_release (loky_channel_get_segments (worker->channel), frame->header.number);
       return TRUE;
     case LOKY_MESSAGE_GOODBYE:
-      worker->has_said_goodbye = TRUE;
-      return TRUE;
     case LOKY_MESSAGE_PROGRESS:
       return TRUE;
     default:
@@ -420,7 +474,15 @@ apply_locked (LokyPool *self,
   if (incoming->type == LOKY_MESSAGE_HELLO)
     {
       loky_scheduler_worker_ready (self->scheduler, &worker->scheduling, turn->now, self->actions);
+      loky_pool_turn_run (turn);
       return TRUE;
+    }
+  if (incoming->type == LOKY_MESSAGE_GOODBYE)
+    {
+      worker->has_said_goodbye = TRUE;
+      /* Only who was told to leave may. */
+      return worker->scheduling.state == LOKY_WORKER_STATE_LEAVING ||
+             worker->scheduling.state == LOKY_WORKER_STATE_DYING;
     }
   if (incoming->type != LOKY_MESSAGE_RESULT && incoming->type != LOKY_MESSAGE_FAILURE &&
       incoming->type != LOKY_MESSAGE_PROGRESS)
@@ -434,7 +496,12 @@ apply_locked (LokyPool *self,
   future = LOKY_FUTURE_FROM_TASK (task);
   if (incoming->type == LOKY_MESSAGE_PROGRESS)
     {
-      *progressed = g_slist_prepend (*progressed, g_object_ref (future));
+      /* Whoever sends more of it than a worker does is not listened to. */
+      if (turn->now - future->progress_told_at >= PROGRESS_INTERVAL)
+        {
+          future->progress_told_at = turn->now;
+          *progressed = g_slist_prepend (*progressed, g_object_ref (future));
+        }
       return TRUE;
     }
   future->payload = g_steal_pointer (&incoming->payload);
@@ -476,7 +543,7 @@ apply (LokyPool *self, LokyPoolWorker *worker, GArray *batch, GError **error)
   g_array_set_size (batch, 0);
   if (!is_sound)
     g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
-                 "A worker answered for a task that it does not have");
+                 "A worker answered for a task that it does not have, or left untold");
   return is_sound;
 }
 
@@ -532,13 +599,16 @@ channel_ended (LokyPool *self, LokyPoolWorker *worker)
     return;
   worker->channel_is_closed = TRUE;
   unwatch (self, loky_channel_get_fd (worker->channel));
-  if (worker->has_said_goodbye || worker->is_buried)
+  if (worker->is_buried)
     return;
   /* It is about to end, which is known in a moment, or has closed the channel under its own feet and
    * cannot serve any more. */
-  loky_pool_turn_begin (self, &turn);
-  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now);
-  loky_pool_turn_end (&turn);
+  if (!worker->has_said_goodbye)
+    {
+      loky_pool_turn_begin (self, &turn);
+      loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now);
+      loky_pool_turn_end (&turn);
+    }
   worker->hang_up = g_timeout_source_new (HANG_UP_TIME);
   g_source_set_static_name (worker->hang_up, "[loky] worker hung up");
   g_source_set_callback (worker->hang_up, hung_up_cb, worker, NULL);
@@ -599,21 +669,23 @@ read_output (LokyPool *self, LokyPoolWorker *worker, gsize most)
 static void
 refuse_plugin (LokyPool *self, LokyPoolWorker *worker, const char *path)
 {
-  LokyRefusal *refusal = g_new0 (LokyRefusal, 1);
+  LokyRefusal *refusal;
   g_autofree char *ending = loky_ending_to_string (&worker->ending);
   g_autoptr (GVariant) message = NULL;
   LokyPoolTurn turn;
   struct stat info;
 
+  /* The path is what the worker wrote: it may be any text. */
+  if (stat (path, &info) != 0 || !S_ISREG (info.st_mode) || self->refusals->len >= MAX_REFUSALS)
+    return;
+  refusal = g_new0 (LokyRefusal, 1);
   refusal->path = g_strdup (path);
-  refusal->reason = g_strdup_printf ("a worker that opened it %s", ending);
-  if (stat (path, &info) == 0)
-    {
-      refusal->device = info.st_dev;
-      refusal->inode = info.st_ino;
-      refusal->mtime = (guint64) info.st_mtim.tv_sec * G_GUINT64_CONSTANT (1000000000) +
-                       (guint64) info.st_mtim.tv_nsec;
-    }
+  refusal->reason = worker->is_killed ? g_strdup ("a worker that opened it did not come back")
+                                      : g_strdup_printf ("a worker that opened it %s", ending);
+  refusal->device = info.st_dev;
+  refusal->inode = info.st_ino;
+  refusal->mtime = (guint64) info.st_mtim.tv_sec * G_GUINT64_CONSTANT (1000000000) +
+                   (guint64) info.st_mtim.tv_nsec;
   message = g_variant_ref_sink (loky_refusal_to_variant (refusal));
 
   loky_pool_turn_begin (self, &turn);
@@ -704,6 +776,19 @@ let_reap (LokyPool *self, LokyWorkerProcess *process)
     reaped_cb (reaping);
 }
 
+/* Whether the plugin that was being opened is why the worker ended: not if we killed it for another
+ * reason than that its task did not come back. */
+static gboolean
+is_to_blame (LokyPool *self, LokyPoolWorker *worker)
+{
+  gboolean is_to_blame;
+
+  loky_pool_lock (self);
+  is_to_blame = !worker->is_killed || worker->kill_reason == LOKY_KILL_STOP_TASK;
+  loky_pool_unlock (self);
+  return is_to_blame;
+}
+
 /* The worker's end is known: what it still sent and printed is taken, then all is let go. */
 static void
 bury (LokyPool *self, LokyPoolWorker *worker)
@@ -712,6 +797,8 @@ bury (LokyPool *self, LokyPoolWorker *worker)
 
   if (worker->is_buried)
     return;
+  /* Its process group, which is what it left behind, and what might go on writing. */
+  loky_worker_process_kill (worker->process);
   /* Not to the end of the stream: a child of the worker may hold it open. */
   read_channel (self, worker, FILLS_AFTER_END, TRUE);
   read_output (self, worker, OUTPUT_AFTER_END);
@@ -722,11 +809,8 @@ bury (LokyPool *self, LokyPoolWorker *worker)
   worker->stderr_tail = loky_worker_process_dup_stderr_tail (worker->process);
   worker->reason = loky_control_dup_reason (&worker->control);
   loading = loky_control_dup_loading (&worker->control);
-  if (loading != NULL && !worker->is_killed)
+  if (loading != NULL && is_to_blame (self, worker))
     refuse_plugin (self, worker, loading);
-  /* Its process group, which is what it left behind. */
-  loky_worker_process_kill (worker->process);
-
   unwatch (self, loky_worker_process_get_pidfd (worker->process));
   unwatch (self, loky_worker_process_get_stderr_fd (worker->process));
   if (!worker->channel_is_closed)
@@ -922,6 +1006,9 @@ loky_pool_run_monitor (gpointer user_data)
   self->loop = g_main_loop_new (self->context, FALSE);
   g_main_loop_run (self->loop);
   g_clear_pointer (&self->loop, g_main_loop_unref);
+  /* What GLib still has to tell refers to the context. */
+  while (g_main_context_iteration (self->context, FALSE))
+    ;
   g_main_context_pop_thread_default (self->context);
 
   /* From here nobody wakes us. */

@@ -17,6 +17,14 @@ LokyPool *loky_pool_new (guint max_workers);
 LokyPool *loky_pool_ref (LokyPool *self);
 void loky_pool_unref (LokyPool *self);
 
+/* Whether this process is a child that was forked off the one that made the pool: here it has neither its
+ * thread nor its workers, and nothing may wait for it. */
+gboolean loky_pool_is_foreign (LokyPool *self);
+/* LOKY_ERROR_FORKED there. */
+gboolean loky_pool_check_process (LokyPool *self, GError **error);
+/* G_IO_ERROR_WOULD_BLOCK in the monitor thread, which nothing may wait in. */
+gboolean loky_pool_check_thread (LokyPool *self, GError **error);
+
 void loky_pool_lock (LokyPool *self);
 void loky_pool_unlock (LokyPool *self);
 
@@ -62,6 +70,8 @@ gboolean loky_pool_submit (LokyPool *self,
                            gboolean has_mailbox,
                            GError **error);
 gboolean loky_pool_cancel (LokyPool *self, LokyFuture *future);
+/* A future that has failed with @error already. */
+LokyFuture *loky_pool_make_failed (LokyPool *self, const char *task, const GError *error);
 gboolean loky_pool_is_task_running_locked (LokyPool *self, LokySchedulerTask *task);
 gdouble loky_pool_get_task_progress_locked (LokyPool *self, LokySchedulerTask *task);
 

@@ -7,7 +7,6 @@
 #include <sys/eventfd.h>
 
 #include "loky-error.h"
-#include "loky-executor-private.h"
 #include "loky-pool-internal.h"
 #include "loky-util-private.h"
 
@@ -112,6 +111,9 @@ loky_pool_unref (LokyPool *self)
 {
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
+  /* In the child of a fork() nothing of it can be ended, or was ever here. */
+  if (loky_pool_is_foreign (self))
+    return;
   /* Nobody joined it; it held a reference itself until it was done. */
   if (self->thread != NULL)
     g_thread_unref (self->thread);
@@ -129,16 +131,26 @@ loky_pool_unref (LokyPool *self)
   g_free (self);
 }
 
+gboolean
+loky_pool_is_foreign (LokyPool *self)
+{
+  return self->fork_generation != (guint) g_atomic_int_get (&fork_generation);
+}
+
+/* In the child of a fork() the lock may be held by a thread that is not there; there is none to be
+ * kept out either. */
 void
 loky_pool_lock (LokyPool *self)
 {
-  g_mutex_lock (&self->lock);
+  if (!loky_pool_is_foreign (self))
+    g_mutex_lock (&self->lock);
 }
 
 void
 loky_pool_unlock (LokyPool *self)
 {
-  g_mutex_unlock (&self->lock);
+  if (!loky_pool_is_foreign (self))
+    g_mutex_unlock (&self->lock);
 }
 
 gboolean
@@ -174,10 +186,10 @@ loky_pool_worker_unref (LokyPoolWorker *worker)
   g_free (worker);
 }
 
-static gboolean
-check_process (LokyPool *self, GError **error)
+gboolean
+loky_pool_check_process (LokyPool *self, GError **error)
 {
-  if (self->fork_generation == (guint) g_atomic_int_get (&fork_generation))
+  if (!loky_pool_is_foreign (self))
     return TRUE;
   g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_FORKED,
                        "The executor was made before this process was forked off: make a new one");
@@ -200,6 +212,8 @@ loky_pool_set_max_workers (LokyPool *self, guint max_workers)
 {
   LokyPoolTurn turn;
 
+  if (loky_pool_is_foreign (self))
+    return;
   loky_pool_turn_begin (self, &turn);
   loky_scheduler_set_max_workers (self->scheduler, max_workers, turn.now, self->actions);
   loky_pool_turn_end (&turn);
@@ -210,6 +224,8 @@ loky_pool_set_idle_timeout (LokyPool *self, gint64 idle_timeout)
 {
   LokyPoolTurn turn;
 
+  if (loky_pool_is_foreign (self))
+    return;
   loky_pool_turn_begin (self, &turn);
   loky_scheduler_set_idle_timeout (self->scheduler, loky_usec_from_msec (idle_timeout), turn.now,
                                    self->actions);
@@ -352,6 +368,26 @@ ensure_function_locked (LokyPool *self, const char *name)
   return function;
 }
 
+gboolean
+loky_pool_check_thread (LokyPool *self, GError **error)
+{
+  gboolean is_own;
+
+  loky_pool_lock (self);
+  is_own = self->has_thread && self->thread == g_thread_self ();
+  loky_pool_unlock (self);
+  if (is_own)
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK,
+                         "The thread that serves the executor cannot wait for it");
+  return !is_own;
+}
+
+static gboolean
+is_dead (gpointer key, gpointer value, gpointer user_data)
+{
+  return loky_mailbox_is_dead (value);
+}
+
 static LokyMailbox *
 ensure_mailbox_locked (LokyPool *self, GMainContext *context)
 {
@@ -361,6 +397,7 @@ ensure_mailbox_locked (LokyPool *self, GMainContext *context)
     mailbox = NULL;
   if (mailbox == NULL)
     {
+      g_hash_table_foreach_remove (self->mailboxes, is_dead, NULL);
       mailbox = loky_mailbox_new (context);
       g_hash_table_replace (self->mailboxes, context, mailbox);
     }
@@ -397,7 +434,7 @@ loky_pool_submit (LokyPool *self,
   LokyPoolTurn turn;
   gboolean is_accepted;
 
-  if (!check_process (self, error))
+  if (!loky_pool_check_process (self, error))
     {
       g_clear_pointer (&context, g_main_context_unref);
       return FALSE;
@@ -411,7 +448,11 @@ loky_pool_submit (LokyPool *self,
       future->function = ensure_function_locked (self, task);
       future->task.function = &future->function->scheduling;
       if (context != NULL)
-        future->mailbox = ensure_mailbox_locked (self, context);
+        {
+          future->mailbox = ensure_mailbox_locked (self, context);
+          /* Until it was posted: a context must not go while it is woken. */
+          future->context = g_main_context_ref (context);
+        }
       g_object_ref (future);
       loky_scheduler_submit (self->scheduler, &future->task, turn.now, self->actions);
     }
@@ -441,7 +482,7 @@ loky_pool_cancel (LokyPool *self, LokyFuture *future)
   LokyPoolTurn turn;
   gboolean is_accepted;
 
-  if (!check_process (self, NULL))
+  if (!loky_pool_check_process (self, NULL))
     return FALSE;
   loky_pool_turn_begin (self, &turn);
   is_accepted = loky_scheduler_cancel (self->scheduler, &future->task, turn.now, self->actions) ||
@@ -456,6 +497,9 @@ loky_pool_is_task_running_locked (LokyPool *self, LokySchedulerTask *task)
   LokyPoolWorker *worker = (LokyPoolWorker *) task->worker;
   gint64 started;
 
+  /* The control area is not mapped in the child of a fork(). */
+  if (loky_pool_is_foreign (self))
+    return FALSE;
   return loky_control_is_running (&worker->control, task->slot, task->number, &started);
 }
 
@@ -567,7 +611,7 @@ pool_wait_cancelled_cb (GCancellable *cancellable, gpointer user_data)
   loky_pool_unlock (self);
   if (was_waiting)
     {
-      g_task_return_error_if_cancelled (wait->task);
+      g_task_return_new_error (wait->task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The wait was cancelled");
       pool_wait_unref (wait);
     }
   return G_SOURCE_REMOVE;
@@ -577,9 +621,17 @@ void
 loky_pool_wait_async (LokyPool *self, LokyPoolCondition condition, GTask *task)
 {
   GCancellable *cancellable = g_task_get_cancellable (task);
-  LokyPoolWait *wait = pool_wait_new (self, condition);
+  g_autoptr (GError) error = NULL;
+  LokyPoolWait *wait;
   LokyPoolTurn turn;
 
+  if (!loky_pool_check_process (self, &error))
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      g_object_unref (task);
+      return;
+    }
+  wait = pool_wait_new (self, condition);
   wait->task = task;
   g_task_set_check_cancellable (task, FALSE);
   if (cancellable != NULL)
@@ -614,12 +666,15 @@ loky_pool_wait_sync (LokyPool *self,
                      GCancellable *cancellable,
                      GError **error)
 {
-  LokyPoolWait *wait = pool_wait_new (self, condition);
+  LokyPoolWait *wait;
   g_autoptr (GError) wait_error = NULL;
   gulong handler = 0;
   gboolean is_over;
   LokyPoolTurn turn;
 
+  if (!loky_pool_check_process (self, error) || !loky_pool_check_thread (self, error))
+    return FALSE;
+  wait = pool_wait_new (self, condition);
   if (cancellable != NULL)
     handler = g_cancellable_connect (cancellable, G_CALLBACK (thread_cancelled_cb), wait, NULL);
 
@@ -659,7 +714,7 @@ loky_pool_warm_up (LokyPool *self, guint n_workers, GError **error)
   LokyPoolTurn turn;
   gboolean is_possible;
 
-  if (!check_process (self, error))
+  if (!loky_pool_check_process (self, error))
     return FALSE;
   loky_pool_turn_begin (self, &turn);
   is_possible = check_open_locked (self, "The workers cannot be started", error) &&
@@ -676,7 +731,7 @@ loky_pool_shutdown (LokyPool *self, LokyShutdownMode mode, gint64 timeout)
 {
   LokyPoolTurn turn;
 
-  if (!check_process (self, NULL))
+  if (!loky_pool_check_process (self, NULL))
     return;
   loky_pool_turn_begin (self, &turn);
   loky_scheduler_shutdown (self->scheduler, mode,

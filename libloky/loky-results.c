@@ -32,7 +32,7 @@ typedef struct
   gatomicrefcount ref_count;
   LokyPool *pool;
   char *task;
-  LokyInput *input;
+  LokyInput *input; /* NULL once the object is gone; lock */
   LokyMapOptions *options;
   gboolean ordered;
   guint window;
@@ -45,6 +45,7 @@ typedef struct
   guint64 next_index;    /* of the next item of the input */
   gboolean is_filling;   /* a thread is taking items from the input */
   gboolean fill_again;   /* there was more to take meanwhile */
+  gboolean ask_again;    /* by who may ask the user's function, while another thread was filling */
   gboolean input_is_over;
   gboolean is_cancelled;
   gboolean is_abandoned; /* nobody takes results any more */
@@ -105,7 +106,7 @@ core_unref (gpointer data)
     return;
   loky_pool_unref (core->pool);
   g_free (core->task);
-  g_object_unref (core->input);
+  g_clear_object (&core->input);
   g_clear_object (&core->options);
   g_clear_error (&core->failure);
   g_mutex_clear (&core->lock);
@@ -142,7 +143,7 @@ is_over_locked (Core *core)
 
 /* With the lock: takes out the waiting task if it can be answered now. */
 static GTask *
-take_pending_locked (Core *core, Item **item, GError **failure)
+take_pending_locked (Core *core, Item **item, GError **failure, GSource **cancellation)
 {
   if (core->pending == NULL)
     return NULL;
@@ -151,9 +152,7 @@ take_pending_locked (Core *core, Item **item, GError **failure)
     return NULL;
   if (*item == NULL)
     *failure = g_steal_pointer (&core->failure);
-  if (core->cancellation != NULL)
-    g_source_destroy (core->cancellation);
-  g_clear_pointer (&core->cancellation, g_source_unref);
+  *cancellation = g_steal_pointer (&core->cancellation);
   return g_steal_pointer (&core->pending);
 }
 
@@ -185,16 +184,22 @@ answer (GTask *task, Item *item, GError *failure)
 static void
 look_for_answer (Core *core)
 {
+  GSource *cancellation = NULL;
   GError *failure = NULL;
   Item *item = NULL;
   GTask *task;
 
   g_mutex_lock (&core->lock);
-  task = take_pending_locked (core, &item, &failure);
+  task = take_pending_locked (core, &item, &failure, &cancellation);
   /* Without anybody who waits it would still be a system call. */
   if (core->n_waiting > 0)
     g_cond_signal (&core->cond);
   g_mutex_unlock (&core->lock);
+  if (cancellation != NULL)
+    {
+      g_source_destroy (cancellation);
+      g_source_unref (cancellation);
+    }
   answer (task, item, failure);
 }
 
@@ -229,6 +234,8 @@ item_ended (LokyFuture *future, gpointer user_data)
   look_for_answer (core);
   core_unref (core);
 }
+
+static void fill (Core *core, gboolean may_ask);
 
 /* --- taking from the input -------------------------------------------------------------------- */
 
@@ -315,14 +322,14 @@ has_room (Core *core)
 }
 
 static void
-fill_once (Core *core, gboolean may_ask)
+fill_once (Core *core, LokyInput *input, gboolean may_ask)
 {
   while (has_room (core))
     {
       g_autoptr (GVariant) args = NULL;
       GError *error = NULL;
 
-      switch (loky_input_take (core->input, may_ask, &args, &error))
+      switch (loky_input_take (input, may_ask, &args, &error))
         {
         case LOKY_INPUT_ITEM:
           if (!submit_item (core, args))
@@ -339,26 +346,62 @@ fill_once (Core *core, gboolean may_ask)
     }
 }
 
+static gboolean
+fill_cb (gpointer user_data)
+{
+  fill (user_data, TRUE);
+  return G_SOURCE_REMOVE;
+}
+
+/* With the lock. Who takes the results wanted the user's function to be asked, which only its own
+ * thread may, while this one was filling: it is told to come again. */
+static void
+let_ask_locked (Core *core)
+{
+  GSource *source;
+
+  if (!core->ask_again)
+    return;
+  if (core->n_waiting > 0)
+    g_cond_broadcast (&core->cond);
+  if (core->pending == NULL)
+    return;
+  core->ask_again = FALSE;
+  source = g_idle_source_new ();
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_static_name (source, "[loky] map input");
+  g_source_set_callback (source, fill_cb, core_ref (core), core_unref);
+  g_source_attach (source, g_task_get_context (core->pending));
+  g_source_unref (source);
+}
+
 /* One thread at a time, so that items keep their order; who comes meanwhile leaves the work to it. */
 static void
 fill (Core *core, gboolean may_ask)
 {
+  g_autoptr (LokyInput) input = NULL;
+
   g_mutex_lock (&core->lock);
   core->fill_again = TRUE;
-  if (core->is_filling)
+  if (core->is_filling || core->input == NULL)
     {
+      core->ask_again |= may_ask;
       g_mutex_unlock (&core->lock);
       return;
     }
+  input = g_object_ref (core->input);
   core->is_filling = TRUE;
   while (core->fill_again)
     {
       core->fill_again = FALSE;
       g_mutex_unlock (&core->lock);
-      fill_once (core, may_ask);
+      fill_once (core, input, may_ask);
       g_mutex_lock (&core->lock);
     }
   core->is_filling = FALSE;
+  if (may_ask)
+    core->ask_again = FALSE;
+  let_ask_locked (core);
   g_mutex_unlock (&core->lock);
   look_for_answer (core);
 }
@@ -403,9 +446,13 @@ drop_items (Core *core)
 
   g_mutex_lock (&core->lock);
   core->is_abandoned = TRUE;
-  core->ordered = FALSE;
-  while ((item = pop_locked (core)) != NULL)
-    g_queue_push_tail (&dropped, item);
+  for (GList *l = core->done.head, *next; l != NULL; l = next)
+    {
+      next = l->next;
+      item = pop_abandoned_locked (core, l->data);
+      if (item != NULL)
+        g_queue_push_tail (&dropped, item);
+    }
   g_mutex_unlock (&core->lock);
   g_queue_clear_full (&dropped, (GDestroyNotify) item_free);
 }
@@ -414,12 +461,21 @@ static void
 loky_results_finalize (GObject *object)
 {
   LokyResults *self = LOKY_RESULTS (object);
+  LokyInput *input;
 
   LOKY_TSAN_ACQUIRE (object);
-  loky_input_detach (self->core->input);
-  cancel_items (self->core);
-  drop_items (self->core);
-  core_unref (self->core);
+  if (self->core != NULL)
+    {
+      /* Here, and not in the thread that ends the last item: what it frees is the user's. */
+      g_mutex_lock (&self->core->lock);
+      input = g_steal_pointer (&self->core->input);
+      g_mutex_unlock (&self->core->lock);
+      loky_input_detach (input);
+      g_object_unref (input);
+      cancel_items (self->core);
+      drop_items (self->core);
+      core_unref (self->core);
+    }
 
   G_OBJECT_CLASS (loky_results_parent_class)->finalize (object);
 }
@@ -505,7 +561,7 @@ loky_results_next (LokyResults *self, GCancellable *cancellable, GError **error)
   gulong handler = 0;
   Core *core;
 
-  g_return_val_if_fail (LOKY_IS_RESULTS (self), NULL);
+  g_return_val_if_fail (LOKY_IS_RESULTS (self) && self->core != NULL, NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
 
   core = self->core;
@@ -516,6 +572,13 @@ loky_results_next (LokyResults *self, GCancellable *cancellable, GError **error)
   while ((item = pop_locked (core)) == NULL && !is_over_locked (core) &&
          !g_cancellable_is_cancelled (cancellable))
     {
+      if (core->ask_again && !core->is_filling)
+        {
+          g_mutex_unlock (&core->lock);
+          fill (core, TRUE);
+          g_mutex_lock (&core->lock);
+          continue;
+        }
       core->n_waiting++;
       g_cond_wait (&core->cond, &core->lock);
       core->n_waiting--;
@@ -542,6 +605,7 @@ pending_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
   GTask *task = user_data;
   LokyResults *self = g_task_get_source_object (task);
+  GSource *cancellation = NULL;
   gboolean is_pending;
 
   g_mutex_lock (&self->core->lock);
@@ -549,13 +613,14 @@ pending_cancelled_cb (GCancellable *cancellable, gpointer user_data)
   if (is_pending)
     {
       self->core->pending = NULL;
-      g_source_destroy (self->core->cancellation);
-      g_clear_pointer (&self->core->cancellation, g_source_unref);
+      cancellation = g_steal_pointer (&self->core->cancellation);
     }
   g_mutex_unlock (&self->core->lock);
+  if (cancellation != NULL)
+    g_source_unref (cancellation);
   if (is_pending)
     {
-      g_task_return_error_if_cancelled (task);
+      g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The wait was cancelled");
       g_object_unref (task);
     }
   return G_SOURCE_REMOVE;
@@ -584,7 +649,7 @@ loky_results_next_async (LokyResults *self,
   GTask *task;
   Core *core;
 
-  g_return_if_fail (LOKY_IS_RESULTS (self));
+  g_return_if_fail (LOKY_IS_RESULTS (self) && self->core != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   core = self->core;
@@ -642,7 +707,7 @@ loky_results_next_finish (LokyResults *self, GAsyncResult *result, GError **erro
   LokyFuture *future;
   Taken *taken;
 
-  g_return_val_if_fail (LOKY_IS_RESULTS (self), NULL);
+  g_return_val_if_fail (LOKY_IS_RESULTS (self) && self->core != NULL, NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
 
   taken = g_task_propagate_pointer (G_TASK (result), error);
@@ -669,7 +734,7 @@ loky_results_next_finish (LokyResults *self, GAsyncResult *result, GError **erro
 guint64
 loky_results_get_index (LokyResults *self)
 {
-  g_return_val_if_fail (LOKY_IS_RESULTS (self), 0);
+  g_return_val_if_fail (LOKY_IS_RESULTS (self) && self->core != NULL, 0);
 
   return self->index;
 }
@@ -686,7 +751,7 @@ loky_results_get_index (LokyResults *self)
 void
 loky_results_cancel (LokyResults *self)
 {
-  g_return_if_fail (LOKY_IS_RESULTS (self));
+  g_return_if_fail (LOKY_IS_RESULTS (self) && self->core != NULL);
 
   cancel_items (self->core);
   look_for_answer (self->core);

@@ -15,6 +15,9 @@
 #define LEAVE_TIME (5 * G_USEC_PER_SEC)
 #define KILL_TIME (5 * G_USEC_PER_SEC)
 
+/* How long a worker has to say hello, in µs. */
+#define START_TIME (30 * G_USEC_PER_SEC)
+
 /* Workers that die before they serve: the pause doubles from the first to the longest, in µs; after
  * so many in a row, with none alive, the executor is broken. */
 #define BACKOFF_FIRST (10 * 1000)
@@ -52,6 +55,7 @@ struct _LokyScheduler
   LokyDeadline stall;
   LokyDeadline shutdown;
   guint n_failed_starts;
+  gint64 last_start; /* when START was asked for last */
   guint n_warm; /* workers that were asked for without a task and have yet to say hello */
   gboolean is_broken;
   gboolean is_finished;
@@ -378,7 +382,7 @@ choose_worker (LokyScheduler *self, LokySchedulerTask *task)
 }
 
 static void
-start_workers (LokyScheduler *self, GArray *actions)
+start_workers (LokyScheduler *self, gint64 now, GArray *actions)
 {
   guint64 waiting = self->n_queued + self->n_ahead;
   guint wanted;
@@ -391,6 +395,7 @@ start_workers (LokyScheduler *self, GArray *actions)
     {
       self->n_workers++;
       self->n_starting++;
+      self->last_start = now;
       act (actions, LOKY_ACTION_START, NULL, NULL);
     }
 }
@@ -475,7 +480,7 @@ dispatch (LokyScheduler *self, gint64 now, GArray *actions)
       send (self, worker, task, now, actions);
     }
   share (self, actions);
-  start_workers (self, actions);
+  start_workers (self, now, actions);
   finish_if_empty (self, now, actions);
 }
 
@@ -695,7 +700,7 @@ loky_scheduler_warm_up (LokyScheduler *self, guint n_workers, gint64 now, GArray
 
   n_workers = MIN (n_workers, self->max_workers);
   self->n_warm = n_workers > serving ? n_workers - serving : 0;
-  start_workers (self, actions);
+  start_workers (self, now, actions);
 }
 
 gboolean
@@ -800,6 +805,8 @@ loky_scheduler_add_worker (LokyScheduler *self, LokySchedulerWorker *worker)
   for (guint i = 0; i < LOKY_SCHEDULER_MAX_DEPTH; i++)
     worker->free_slots[i] = (guint16) (LOKY_SCHEDULER_MAX_DEPTH - 1 - i);
   g_queue_push_tail_link (&self->workers, &worker->pool_link);
+  set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER,
+                later (self->last_start, START_TIME));
 }
 
 void
@@ -812,6 +819,7 @@ loky_scheduler_worker_ready (LokyScheduler *self,
     return;
   worker->state = LOKY_WORKER_STATE_READY;
   worker->has_served = TRUE;
+  clear_deadline (&worker->deadline);
   self->n_starting--;
   if (self->n_warm > 0)
     self->n_warm--;
@@ -1036,6 +1044,10 @@ worker_deadline (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now, G
       act (actions, LOKY_ACTION_ABANDON, NULL, worker);
       break;
     case LOKY_WORKER_STATE_STARTING:
+      /* A failed start like any other. */
+      loky_scheduler_worker_dying (self, worker, now);
+      act_kill (actions, worker, LOKY_KILL_UNRESPONSIVE);
+      break;
     case LOKY_WORKER_STATE_RETIRING:
     case LOKY_WORKER_STATE_GONE:
     default:

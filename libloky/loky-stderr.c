@@ -19,7 +19,10 @@
 
 struct _LokyStderr
 {
+  gatomicrefcount ref_count; /* the owner's, and the thread's */
   GMutex lock;
+  GCond cond;
+  gboolean is_done; /* the thread is; lock */
   GByteArray *queue; /* lock */
   gsize n_dropped;   /* lock */
   gboolean is_stopping; /* lock */
@@ -32,7 +35,9 @@ loky_stderr_new (void)
 {
   LokyStderr *self = g_new0 (LokyStderr, 1);
 
+  g_atomic_ref_count_init (&self->ref_count);
   g_mutex_init (&self->lock);
+  g_cond_init (&self->cond);
   self->queue = g_byte_array_new ();
   self->event_fd = -1;
   return self;
@@ -110,6 +115,18 @@ write_out (LokyStderr *self, const char *data, gsize size, gint64 *give_up)
   return TRUE;
 }
 
+static void
+unref (LokyStderr *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+  loky_close_fd (&self->event_fd);
+  g_byte_array_unref (self->queue);
+  g_cond_clear (&self->cond);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
 static gpointer
 run (gpointer user_data)
 {
@@ -144,6 +161,11 @@ run (gpointer user_data)
           ssize_t got G_GNUC_UNUSED = read (self->event_fd, &count, sizeof count);
         }
     }
+  g_mutex_lock (&self->lock);
+  self->is_done = TRUE;
+  g_cond_signal (&self->cond);
+  g_mutex_unlock (&self->lock);
+  unref (self);
   return NULL;
 }
 
@@ -156,7 +178,10 @@ ensure_thread (LokyStderr *self)
     self->event_fd = loky_fd_above_standard (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (self->event_fd < 0)
     return FALSE;
+  g_atomic_ref_count_inc (&self->ref_count);
   self->thread = g_thread_try_new ("loky-stderr", run, self, NULL);
+  if (self->thread == NULL)
+    unref (self);
   return self->thread != NULL;
 }
 
@@ -180,16 +205,23 @@ loky_stderr_write (LokyStderr *self, const char *data, gsize size)
 void
 loky_stderr_free (LokyStderr *self)
 {
+  gint64 end = g_get_monotonic_time () + 2 * LAST_TIMEOUT * 1000;
+  gboolean is_in_time = TRUE;
+  gboolean is_done;
+
   g_mutex_lock (&self->lock);
   self->is_stopping = TRUE;
-  g_mutex_unlock (&self->lock);
   if (self->thread != NULL)
-    {
-      ring (self);
-      g_thread_join (self->thread);
-    }
-  loky_close_fd (&self->event_fd);
-  g_byte_array_unref (self->queue);
-  g_mutex_clear (&self->lock);
-  g_free (self);
+    ring (self);
+  while (self->thread != NULL && !self->is_done && is_in_time)
+    is_in_time = g_cond_wait_until (&self->cond, &self->lock, end);
+  is_done = self->is_done;
+  g_mutex_unlock (&self->lock);
+  /* Although there was room when it looked, it may hang in a write: somebody else filled the pipe. It
+   * ends by itself when that is read, or with the process. */
+  if (self->thread != NULL && is_done)
+    g_thread_join (self->thread);
+  else if (self->thread != NULL)
+    g_thread_unref (self->thread);
+  unref (self);
 }

@@ -50,14 +50,13 @@ run_watchdog (void *unused)
   for (;;)
     {
       int relay_fd;
-      guint64 count;
+      char rings[64];
 
       if (poll (fds, G_N_ELEMENTS (fds), -1) < 0)
         continue;
       if ((fds[1].revents & POLLIN) != 0 || (fds[0].revents & (POLLRDHUP | POLLHUP)) != 0)
         end_everything ();
-      if ((fds[2].revents & POLLIN) != 0 &&
-          read (watchdog.doorbell, &count, sizeof count) == sizeof count)
+      if ((fds[2].revents & POLLIN) != 0 && read (watchdog.doorbell, rings, sizeof rings) > 0)
         {
           relay_fd = __atomic_load_n (&watchdog.relay_fd, __ATOMIC_ACQUIRE);
           if (relay_fd >= 0)
@@ -65,7 +64,7 @@ run_watchdog (void *unused)
         }
       /* A task closed them: the loop finds out after it, and what is left is enough until then. */
       for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
-        if ((fds[i].revents & (POLLNVAL | POLLERR)) != 0)
+        if ((fds[i].revents & (POLLNVAL | POLLERR | POLLHUP)) != 0)
           fds[i].fd = -1;
     }
   return NULL;

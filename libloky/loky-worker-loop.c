@@ -128,7 +128,11 @@ send (Worker *self)
 }
 
 static void
-answer_failure (Worker *self, const Job *job, const GError *task_error, gint64 run_time)
+answer_failure (Worker *self,
+                guint32 slot,
+                guint64 number,
+                const GError *task_error,
+                gint64 run_time)
 {
   const char *domain = g_quark_to_string (task_error->domain);
   g_autofree char *message = NULL;
@@ -136,7 +140,7 @@ answer_failure (Worker *self, const Job *job, const GError *task_error, gint64 r
   if (task_error->message != NULL)
     message = g_utf8_make_valid (task_error->message,
                                  (gssize) strnlen (task_error->message, LOKY_MESSAGE_MAX_ERROR));
-  loky_channel_append_variant (self->setup->channel, LOKY_MESSAGE_FAILURE, job->slot, job->number,
+  loky_channel_append_variant (self->setup->channel, LOKY_MESSAGE_FAILURE, slot, number,
                                g_variant_new (LOKY_MESSAGE_FAILURE_TYPE, domain != NULL ? domain : "",
                                               task_error->code, message != NULL ? message : "",
                                               run_time),
@@ -158,7 +162,7 @@ answer_result (Worker *self,
 
   if (!loky_buffer_collect (result, loky_task_context_get_buffers (context), &buffers, &error))
     {
-      answer_failure (self, job, error, run_time);
+      answer_failure (self, job->slot, job->number, error, run_time);
       return;
     }
   loky_channel_append_value (self->setup->channel, LOKY_MESSAGE_RESULT, job->slot, job->number,
@@ -166,7 +170,7 @@ answer_result (Worker *self,
   send (self);
   while (loky_channel_take_failure (self->setup->channel, &failure))
     {
-      answer_failure (self, job, failure.error, run_time);
+      answer_failure (self, failure.slot, failure.number, failure.error, run_time);
       g_error_free (failure.error);
     }
 }
@@ -283,7 +287,7 @@ run_job (Worker *self, const Job *job)
   if (task == NULL)
     {
       check_integrity (self);
-      answer_failure (self, job, error, 0);
+      answer_failure (self, job->slot, job->number, error, 0);
       return;
     }
   context = loky_task_context_new (&self->surroundings, task->name, job->message.attempt, job->slot,
@@ -297,7 +301,7 @@ run_job (Worker *self, const Job *job)
   if (result != NULL)
     answer_result (self, job, context, result, run_time);
   else
-    answer_failure (self, job, error, run_time);
+    answer_failure (self, job->slot, job->number, error, run_time);
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -331,7 +335,7 @@ handle_task (Worker *self, LokyFrame *frame, GError **error)
   if (take_args (self, &job, frame, &args_error))
     run_job (self, &job);
   else
-    answer_failure (self, &job, args_error, 0);
+    answer_failure (self, job.slot, job.number, args_error, 0);
   job_clear (&job);
   return TRUE;
 }

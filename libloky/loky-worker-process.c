@@ -184,9 +184,10 @@ loky_worker_process_kill (LokyWorkerProcess *self)
   if (syscall (SYS_pidfd_send_signal, self->pidfd, SIGKILL, NULL, PIDFD_SIGNAL_PROCESS_GROUP) != 0 &&
       errno == EINVAL)
     {
-      /* Kernels before 6.9. A group outlives its leader's number, so that the number is still the
-       * group's or nobody's. */
-      if (getpgid (self->pid) == self->pid || errno == ESRCH)
+      /* Kernels before 6.9. Only while the process is there, if as a zombie: after that the number may
+       * be that of another group. */
+      if (syscall (SYS_pidfd_send_signal, self->pidfd, 0, NULL, 0) == 0 &&
+          getpgid (self->pid) == self->pid)
         kill (-self->pid, SIGKILL);
     }
   syscall (SYS_pidfd_send_signal, self->pidfd, SIGKILL, NULL, 0);

@@ -13,6 +13,9 @@
 #define DISPLAY_MAX 200
 #define CANCEL_GRACE 1000
 
+/* How long a plugin may take to be opened, in milliseconds. */
+#define LOOK_UP_TIMEOUT 10000
+
 void
 cli_error (const char *format, ...)
 {
@@ -143,6 +146,17 @@ cli_find_nearest (const char *word, const char *const *candidates)
         }
     }
   return nearest;
+}
+
+/* For asking a worker what a plugin has: one that hangs when it is opened is not waited for. */
+LokyTaskOptions *
+cli_look_up_options_new (void)
+{
+  return g_object_new (LOKY_TYPE_TASK_OPTIONS,
+                       "timeout", (gint64) LOOK_UP_TIMEOUT,
+                       "cancel-grace", (gint64) 0,
+                       "retries", 0,
+                       NULL);
 }
 
 /* @timeout is in seconds, 0 for none. Returns NULL after a message if an option is out of range. */

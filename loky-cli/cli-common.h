@@ -32,4 +32,6 @@ const char *cli_find_nearest (const char *word, const char *const *candidates);
 LokyTaskOptions *
 cli_task_options_new (GType type, const char *command, double timeout, int retries);
 
+LokyTaskOptions *cli_look_up_options_new (void);
+
 G_END_DECLS

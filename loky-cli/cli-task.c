@@ -24,6 +24,7 @@ cli_task_new (GVariant *description)
 CliTask *
 cli_task_look_up (CliSession *session, const char *name, GError **error)
 {
+  g_autoptr (LokyTaskOptions) options = cli_look_up_options_new ();
   g_autoptr (GVariant) description = NULL;
 
   if (!g_utf8_validate (name, -1, NULL))
@@ -34,7 +35,7 @@ cli_task_look_up (CliSession *session, const char *name, GError **error)
       return NULL;
     }
   description =
-      cli_session_call (session, "loky.describe-task", g_variant_new_string (name), NULL, error);
+      cli_session_call (session, "loky.describe-task", g_variant_new_string (name), options, error);
   return description == NULL ? NULL : cli_task_new (description);
 }
 

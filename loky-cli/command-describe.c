@@ -128,6 +128,7 @@ is_task_name (const char *name)
 static int
 describe (CliSession *session, const char *name)
 {
+  g_autoptr (LokyTaskOptions) look_up_options = cli_look_up_options_new ();
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) plugin = NULL;
 
@@ -147,7 +148,7 @@ describe (CliSession *session, const char *name)
       plugin = cli_session_call (session,
                                  "loky.describe-plugin",
                                  g_variant_new_string (name),
-                                 NULL,
+                                 look_up_options,
                                  &error);
       if (plugin != NULL)
         print_plugin (plugin);

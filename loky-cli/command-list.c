@@ -92,6 +92,7 @@ static GPtrArray *
 submit_descriptions (CliSession *session, GVariant *plugins, GError **error)
 {
   g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (LokyTaskOptions) options = cli_look_up_options_new ();
   GVariantIter iter;
   const char *path;
 
@@ -101,7 +102,7 @@ submit_descriptions (CliSession *session, GVariant *plugins, GError **error)
       LokyFuture *future = loky_executor_submit (session->executor,
                                                  "loky.describe-plugin",
                                                  g_variant_new_string (path),
-                                                 NULL,
+                                                 options,
                                                  error);
 
       if (future == NULL)

@@ -95,6 +95,21 @@ ends_in_literal_dash (int argc, char **argv)
   return FALSE;
 }
 
+/* `-j4`, as other commands take it, is `--jobs=4` to the parser. What is made is freed by @made. */
+static GPtrArray *
+expand_jobs (int argc, char **argv)
+{
+  GPtrArray *made = g_ptr_array_new_with_free_func (g_free);
+
+  for (int i = 1; i < argc && strcmp (argv[i], "--") != 0; i++)
+    if (g_str_has_prefix (argv[i], "-j") && argv[i][2] != '\0')
+      {
+        argv[i] = g_strconcat ("--jobs=", argv[i] + 2, NULL);
+        g_ptr_array_add (made, argv[i]);
+      }
+  return made;
+}
+
 /* Returns CLI_SUCCESS, or what a message was printed about. */
 static int
 check_options (const Options *options)
@@ -117,6 +132,7 @@ command_map (int argc, char **argv)
 {
   g_auto (Options) options = { 0 };
   gboolean literal_dash = ends_in_literal_dash (argc, argv);
+  g_autoptr (GPtrArray) made G_GNUC_UNUSED = expand_jobs (argc, argv);
   g_autoptr (GOptionContext) context = create_context (&options);
   g_autoptr (LokyTaskOptions) task_options = NULL;
   g_autoptr (CliTemplate) template = NULL;

@@ -123,8 +123,8 @@ check_faulty (Fixture *fixture, const char *name, const char *reason)
       g_assert_null (loky_plugin_loader_find_task (fixture->loader, task, &error));
       g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PLUGIN);
       g_assert_nonnull (strstr (error->message, path));
-      if (strstr (error->message, reason) == NULL)
-        g_error ("“%s” does not say “%s”", error->message, reason);
+      g_test_message ("%s", error->message);
+      g_assert_nonnull (strstr (error->message, reason));
     }
 }
 
@@ -153,8 +153,8 @@ check_no_such_task (Fixture *fixture, const char *name, const char *expected)
 
   g_assert_null (loky_plugin_loader_find_task (fixture->loader, name, &error));
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_NO_SUCH_TASK);
-  if (strstr (error->message, expected) == NULL)
-    g_error ("“%s” does not say “%s”", error->message, expected);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, expected));
 }
 
 static void

@@ -77,8 +77,13 @@ plugin_that_hangs_is_stopped_by_the_timeout (LokyFixture *fixture, gconstpointer
                                  options, NULL, &error);
 
   g_assert_null (result);
-  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_TIMED_OUT);
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PLUGIN);
+  g_assert_nonnull (strstr (error->message, "/hangload.so"));
   others_still_work (fixture);
+  /* The next one need not wait for it. */
+  g_clear_error (&error);
+  error = loky_fixture_fail (fixture->executor, "hangload.trivial", "x");
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PLUGIN);
 }
 
 static void
