@@ -9,6 +9,10 @@
 #define MIN_WINDOW 1024
 #define WINDOW_PER_WORKER 128
 
+/* How far the window may run empty before it is filled up again: not at all if it is small. */
+#define MIN_SLACK_WINDOW 256
+#define MAX_SLACK 256
+
 /**
  * LokyResults:
  *
@@ -43,6 +47,7 @@ typedef struct
   GQueue items;          /* of Item: not yet taken; in the order of the input */
   GQueue done;           /* of Item: ended, not yet taken, in the order of their ends */
   guint64 next_index;    /* of the next item of the input */
+  gboolean is_topping_up; /* until the window is full */
   gboolean is_filling;   /* a thread is taking items from the input */
   gboolean fill_again;   /* there was more to take meanwhile */
   gboolean ask_again;    /* by who may ask the user's function, while another thread was filling */
@@ -316,7 +321,13 @@ has_room (Core *core)
   gboolean has;
 
   g_mutex_lock (&core->lock);
-  has = !core->input_is_over && !core->is_cancelled && core->items.length < core->window;
+  /* A large window is filled up by many at a time: one by one, each would wake a worker. */
+  if (core->items.length >= core->window)
+    core->is_topping_up = FALSE;
+  else if (core->items.length < core->window - MIN (core->window / 4, MAX_SLACK) ||
+           core->window < MIN_SLACK_WINDOW)
+    core->is_topping_up = TRUE;
+  has = !core->input_is_over && !core->is_cancelled && core->is_topping_up;
   g_mutex_unlock (&core->lock);
   return has;
 }

@@ -108,8 +108,8 @@ static const char *
 outcome_to_string (LokyOutcome outcome)
 {
   static const char *const names[] = {
-    "result", "failure", "cancelled", "timed-out", "queue-timed-out", "died", "unsendable",
-    "shut-down", "broken",
+    "result", "failure",    "cancelled", "timed-out", "queue-timed-out",
+    "died",   "unsendable", "shut-down", "broken",
   };
 
   g_assert_cmpuint (outcome, <, G_N_ELEMENTS (names));
@@ -266,7 +266,7 @@ do_action (Harness *self, const LokyAction *action)
     }
 }
 
-/* --- both records agree ------------------------------------------------------------------------- */
+/* --- both records agree ----------------------------------------------------------------------- */
 
 static gboolean
 is_set (const LokyDeadline *deadline)
@@ -321,6 +321,7 @@ check_worker (Harness *self, Worker *worker)
     {
     case LOKY_WORKER_STATE_STARTING:
       g_assert_cmpuint (n_tasks, ==, 0);
+      g_assert_true (is_set (&it->deadline));
       break;
     case LOKY_WORKER_STATE_READY:
       /* A worker that is busy must not be told to leave; one that rests must be, in its time. */
@@ -538,9 +539,9 @@ cancel (Harness *self, Task *task)
 {
   gboolean is_alive = task->scheduling.state != LOKY_TASK_STATE_ENDED;
 
-  g_assert_cmpint (
-      loky_scheduler_cancel (self->scheduler, &task->scheduling, self->now, self->actions), ==,
-      is_alive);
+  g_assert_cmpint (loky_scheduler_cancel (self->scheduler, &task->scheduling, self->now,
+                                          self->actions),
+                   ==, is_alive);
   run_actions (self);
 }
 

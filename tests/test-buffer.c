@@ -211,10 +211,10 @@ test_collect (void)
   g_autoptr (LokyBuffer) a = loky_buffer_new (1, NULL);
   g_autoptr (LokyBuffer) b = make_sealed ("b");
   g_autoptr (GPtrArray) alone = collect (g_variant_new_handle (loky_buffer_get_handle (a)), NULL);
-  g_autoptr (GPtrArray) two = collect (g_variant_new ("(shmhh)", "x", loky_buffer_get_handle (b),
-                                                      TRUE, loky_buffer_get_handle (a),
-                                                      loky_buffer_get_handle (b)),
-                                       NULL);
+  g_autoptr (GPtrArray) two =
+      collect (g_variant_new ("(shmhh)", "x", loky_buffer_get_handle (b), TRUE,
+                              loky_buffer_get_handle (a), loky_buffer_get_handle (b)),
+               NULL);
 
   g_assert_cmpuint (alone->len, ==, 1);
   g_assert_true (g_ptr_array_index (alone, 0) == a);
@@ -330,8 +330,8 @@ test_received (void)
 {
   g_autoptr (LokyBuffer) sent = make_sealed ("hello");
   g_autoptr (GError) error = NULL;
-  g_autoptr (LokyBuffer) received
-      = loky_buffer_new_received (dup (loky_buffer_get_fd (sent)), 77, 5, &error);
+  g_autoptr (LokyBuffer) received =
+      loky_buffer_new_received (dup (loky_buffer_get_fd (sent)), 77, 5, &error);
 
   g_assert_no_error (error);
   g_assert_true (loky_buffer_is_sealed (received));

@@ -358,7 +358,7 @@ static void
 send_raw (int socket_fd, gconstpointer data, gsize size, guint n_fds)
 {
   char control[CMSG_SPACE (sizeof (int) * 253)]
-      __attribute__ ((aligned (__alignof__ (struct cmsghdr)))) = { 0 };
+      __attribute__ ((aligned (__alignof__(struct cmsghdr)))) = { 0 };
   struct iovec vector = { (gpointer) data, size };
   struct msghdr message = {
     .msg_iov = &vector,
@@ -405,7 +405,7 @@ test_descriptors_without_frames (Fixture *fixture, gconstpointer user_data)
   loky_frame_encode_header (&header, wire);
   while (result == LOKY_FILL_DATA)
     {
-      g_assert_cmpuint (n_sent, <=, LOKY_FRAME_MAX_FDS);
+      g_assert_cmpuint (n_sent, <=, 2 * LOKY_FRAME_MAX_FDS);
       send_raw (fixture->raw, wire, sizeof wire, 16);
       n_sent += 16;
       result = loky_channel_fill (fixture->a, FALSE, &error);
@@ -429,7 +429,23 @@ test_descriptors_too_many_at_once (Fixture *fixture, gconstpointer user_data)
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES);
 }
 
-/* --- a full socket, and one that is closed ------------------------------------------------------ */
+/* From an untrusted end nothing but memory is taken; a socket, say, could block who closes it. */
+static void
+test_descriptors_of_memory_only (Fixture *fixture, gconstpointer user_data)
+{
+  guint8 wire[LOKY_FRAME_HEADER_SIZE] = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  loky_channel_set_memory_only (fixture->b);
+  append_numbered (fixture->a, 1, 3);
+  loky_channel_flush (fixture->a);
+  check_numbered (fixture->b, 1, 3);
+  send_raw (loky_channel_get_fd (fixture->a), wire, sizeof wire, 1);
+  g_assert_cmpint (loky_channel_fill (fixture->b, FALSE, &error), ==, LOKY_FILL_ERROR);
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
+}
+
+/* --- a full socket, and one that is closed ---------------------------------------------------- */
 
 typedef struct
 {
@@ -577,13 +593,14 @@ make_bytes (gsize size)
 
   for (gsize i = 0; i < size; i++)
     data[i] = (guint8) (i * 7);
-  return g_variant_ref_sink (g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, data, size, TRUE,
-                                                      g_free, data));
+  return g_variant_ref_sink (
+      g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, data, size, TRUE, g_free, data));
 }
 
 /* Sends @value from one end, and gives what came out at the other. */
 static LokyPayload *
-send_value (Fixture *fixture, GVariant *value, GPtrArray *buffers, LokyPlace place, guint32 *segment)
+send_value (
+    Fixture *fixture, GVariant *value, GPtrArray *buffers, LokyPlace place, guint32 *segment)
 {
   LokyValueMessage described = { .name = 3, .attempt = 2, .run_time = 99 };
   LokyValueMessage message;
@@ -687,6 +704,54 @@ test_values_with_buffers (Fixture *fixture, gconstpointer user_data)
   check_buffers (fixture, 100000, LOKY_PLACE_SEGMENT);
 }
 
+/* The kernel does not take the descriptor of a buffer, which is closed here: that value fails, and
+ * all others are sent. */
+static void
+check_unsendable (Fixture *fixture, gsize size)
+{
+  LokyValueMessage described = { 0 };
+  g_autoptr (GVariant) value = make_bytes (size);
+  g_autoptr (LokyBuffer) buffer = loky_buffer_new (8, NULL);
+  g_autoptr (GPtrArray) buffers = g_ptr_array_new ();
+  int fd = loky_buffer_get_fd (buffer);
+  int kept = fcntl (fd, F_DUPFD_CLOEXEC, 0);
+  LokySendFailure failure;
+
+  g_ptr_array_add (buffers, buffer);
+  close (fd);
+  loky_channel_append (fixture->a, LOKY_MESSAGE_PROGRESS, 0, 1);
+  loky_channel_append_value (fixture->a, LOKY_MESSAGE_TASK, 5, 6, &described, value, buffers);
+  loky_channel_append (fixture->a, LOKY_MESSAGE_PROGRESS, 0, 2);
+  g_assert_cmpint (loky_channel_flush (fixture->a), ==, LOKY_FLUSH_EMPTY);
+  g_assert_cmpint (dup3 (kept, fd, O_CLOEXEC), ==, fd);
+  close (kept);
+
+  g_assert_true (loky_channel_take_failure (fixture->a, &failure));
+  g_assert_cmpuint (failure.slot, ==, 5);
+  g_assert_cmpuint (failure.number, ==, 6);
+  g_assert_error (failure.error, LOKY_ERROR, LOKY_ERROR_RESOURCES);
+  g_clear_error (&failure.error);
+  g_assert_false (loky_channel_take_failure (fixture->a, &failure));
+  check_frame (fixture->b, LOKY_MESSAGE_PROGRESS, 0, 1);
+  check_frame (fixture->b, LOKY_MESSAGE_PROGRESS, 0, 2);
+}
+
+static void
+test_unsendable_values (Fixture *fixture, gconstpointer user_data)
+{
+  LokySegmentPool *segments = loky_channel_get_segments (fixture->a);
+  LokySegment *segment = loky_segment_pool_take (segments, 100000, NULL);
+
+  /* A segment is at hand: a new one would get the number of the closed descriptor. */
+  loky_segment_pool_sent (segments, segment->number);
+  loky_segment_pool_release (segments, segment->number);
+  check_unsendable (fixture, 10);
+  check_unsendable (fixture, 100000);
+  check_unsendable (fixture, 100000);
+  /* The segment was given back. */
+  g_assert_cmpuint (segments->segments->len, ==, 1);
+}
+
 /* Values and frames leave in the order in which they were appended, whichever way they take. */
 static void
 test_values_in_order (Fixture *fixture, gconstpointer user_data)
@@ -777,6 +842,45 @@ test_two_writers (Fixture *fixture, gconstpointer user_data)
   g_assert_cmpint (loky_channel_fill (fixture->b, FALSE, NULL), ==, LOKY_FILL_AGAIN);
 }
 
+static gpointer
+append_and_find_busy (gpointer user_data)
+{
+  loky_channel_append (user_data, LOKY_MESSAGE_GOODBYE, 0, 1);
+  g_assert_cmpint (loky_channel_flush (user_data), ==, LOKY_FLUSH_BUSY);
+  return NULL;
+}
+
+/* Called between the last look at the outbox and the release of the lock: the worst moment for
+ * another thread to come. */
+static void
+come_at_the_worst_moment_cb (gpointer user_data, gboolean want_write)
+{
+  if (!want_write)
+    g_thread_join (g_thread_new ("late", append_and_find_busy, user_data));
+}
+
+/* Who found the lock taken went away: the one that held it looks again. */
+static void
+test_busy_one_looks_again (Fixture *fixture, gconstpointer user_data)
+{
+  g_autofree char *text = g_strnfill (LOKY_FRAME_MAX_BODY - 1, 'z');
+  LokyFrame frame;
+
+  append_text (fixture->a, 0, text);
+  loky_channel_set_want_write (fixture->a, come_at_the_worst_moment_cb, fixture->a);
+  g_assert_cmpint (loky_channel_flush (fixture->a), ==, LOKY_FLUSH_BLOCKED);
+  while (loky_channel_flush (fixture->a) == LOKY_FLUSH_BLOCKED)
+    g_assert_cmpint (loky_channel_fill (fixture->b, FALSE, NULL), ==, LOKY_FILL_DATA);
+  check_text_frame (fixture->b, 0, text);
+  /* Without another flush. */
+  if (loky_channel_next_frame (fixture->b, &frame, NULL) == LOKY_FRAME_NEED_MORE)
+    {
+      g_assert_cmpint (loky_channel_fill (fixture->b, FALSE, NULL), ==, LOKY_FILL_DATA);
+      g_assert_cmpint (loky_channel_next_frame (fixture->b, &frame, NULL), ==, LOKY_FRAME_COMPLETE);
+    }
+  g_assert_cmpint (frame.header.type, ==, LOKY_MESSAGE_GOODBYE);
+}
+
 /* Few frames: the socket is never full. */
 static void
 write_few (Fixture *fixture, guint64 n_frames)
@@ -793,12 +897,12 @@ write_few (Fixture *fixture, guint64 n_frames)
     g_thread_join (threads[i]);
 }
 
-/* Who flushes and finds another one at it trusts that one to send all: nobody flushes here after the
- * writers, and a frame that stayed behind would be missing. */
+/* Who flushes and finds another one at it trusts that one to send all: nobody flushes here after
+ * the writers, and a frame that stayed behind would be missing. */
 static void
 test_two_writers_leave_nothing_behind (Fixture *fixture, gconstpointer user_data)
 {
-  for (guint round = 0; round < 500; round++)
+  for (guint round = 0; round < 200; round++)
     {
       guint n_read = 0;
 
@@ -837,6 +941,7 @@ main (int argc, char *argv[])
   ADD_RAW ("/loky/channel/descriptors-that-did-not-come", test_descriptors_that_did_not_come);
   ADD_RAW ("/loky/channel/descriptors-without-frames", test_descriptors_without_frames);
   ADD_RAW ("/loky/channel/descriptors-too-many-at-once", test_descriptors_too_many_at_once);
+  ADD ("/loky/channel/descriptors-of-memory-only", test_descriptors_of_memory_only);
   ADD ("/loky/channel/blocked", test_blocked);
   ADD ("/loky/channel/blocked-with-descriptors", test_blocked_with_descriptors);
   ADD ("/loky/channel/flush-wait", test_flush_wait);
@@ -845,8 +950,10 @@ main (int argc, char *argv[])
   ADD ("/loky/channel/values", test_values);
   ADD ("/loky/channel/segment-is-reused", test_segment_is_reused);
   ADD ("/loky/channel/values-with-buffers", test_values_with_buffers);
+  ADD ("/loky/channel/unsendable-values", test_unsendable_values);
   ADD ("/loky/channel/values-in-order", test_values_in_order);
   ADD ("/loky/channel/two-writers", test_two_writers);
+  ADD ("/loky/channel/busy-one-looks-again", test_busy_one_looks_again);
   ADD ("/loky/channel/two-writers-leave-nothing-behind", test_two_writers_leave_nothing_behind);
   return g_test_run ();
 }

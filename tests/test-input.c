@@ -95,8 +95,8 @@ check_failed (LokyInput *input, GQuark domain, int code, const char *message)
 static void
 test_array (void)
 {
-  g_autoptr (LokyInput) input
-      = loky_input_new_for_array (g_variant_new_parsed ("[(1, 'a'), (2, 'b')]"));
+  g_autoptr (LokyInput) input =
+      loky_input_new_for_array (g_variant_new_parsed ("[(1, 'a'), (2, 'b')]"));
 
   /* Without asking there is nothing. */
   check_status (input, FALSE, LOKY_INPUT_NOTHING);
@@ -109,8 +109,8 @@ test_array (void)
 static void
 test_array_of_variants (void)
 {
-  g_autoptr (LokyInput) input
-      = loky_input_new_for_array (g_variant_new_parsed ("[<1>, <'two'>, <<3>>]"));
+  g_autoptr (LokyInput) input =
+      loky_input_new_for_array (g_variant_new_parsed ("[<1>, <'two'>, <<3>>]"));
 
   check_item (input, "1");
   check_item (input, "'two'");
@@ -154,7 +154,8 @@ make_model (void)
   return G_LIST_MODEL (store);
 }
 
-/* A floating reference from the first, a full one from the others, an error where @user_data says. */
+/* A floating reference from the first, a full one from the others, an error where @user_data says.
+ */
 static GVariant *
 name_of_item (gpointer item, gpointer user_data, GError **error)
 {
@@ -186,8 +187,8 @@ static void
 test_model_fails (void)
 {
   g_autoptr (GListModel) model = make_model ();
-  g_autoptr (LokyInput) input
-      = loky_input_new_for_model (model, name_of_item, g_strdup ("two"), g_free);
+  g_autoptr (LokyInput) input =
+      loky_input_new_for_model (model, name_of_item, g_strdup ("two"), g_free);
 
   check_item (input, "'one'");
   check_failed (input, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "no such item");
@@ -529,8 +530,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/loky/input/function-pushes-and-ends", test_function_pushes_and_ends);
   g_test_add_func ("/loky/input/function-says-nothing-now", test_function_says_nothing_now);
   g_test_add_func ("/loky/input/function-fails", test_function_fails);
-  g_test_add_func ("/loky/input/function-fails-without-error",
-                   test_function_fails_without_error);
+  g_test_add_func ("/loky/input/function-fails-without-error", test_function_fails_without_error);
   g_test_add_func ("/loky/input/function-sets-error-and-returns-true",
                    test_function_sets_error_and_returns_true);
   g_test_add_func ("/loky/input/fail", test_fail);

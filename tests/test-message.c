@@ -37,8 +37,8 @@ make_body (const LokyValueMessage *value)
   return body;
 }
 
-/* From a block of exactly that size, so that a sanitizer sees a read beyond it; the block stays with
- * the caller, since @value points into it. */
+/* From a block of exactly that size, so that a sanitizer sees a read beyond it; the block stays
+ * with the caller, since @value points into it. */
 static gboolean
 parse (const GByteArray *body,
        gsize length,
@@ -304,8 +304,8 @@ test_value_random (void)
       LokyValueMessage parsed;
 
       for (guint i = 0; i < 3; i++)
-        body->data[g_test_rand_int_range (0, (gint32) body->len)]
-            = (guint8) g_test_rand_int_range (0, 256);
+        body->data[g_test_rand_int_range (0, (gint32) body->len)] =
+            (guint8) g_test_rand_int_range (0, 256);
       if (!parse (body, body->len, n_fds, &parsed, &block, &error))
         {
           g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
@@ -330,12 +330,12 @@ parse_variant (gconstpointer data, gsize size, const char *type, GError **error)
 static void
 test_variant_round_trip (void)
 {
-  g_autoptr (GVariant) value
-      = g_variant_ref_sink (g_variant_new (LOKY_MESSAGE_HELLO_TYPE, "1.0.0", 4711));
+  g_autoptr (GVariant) value =
+      g_variant_ref_sink (g_variant_new (LOKY_MESSAGE_HELLO_TYPE, "1.0.0", 4711));
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) parsed
-      = parse_variant (g_variant_get_data (value), g_variant_get_size (value),
-                       LOKY_MESSAGE_HELLO_TYPE, &error);
+  g_autoptr (GVariant) parsed =
+      parse_variant (g_variant_get_data (value), g_variant_get_size (value),
+                     LOKY_MESSAGE_HELLO_TYPE, &error);
 
   g_assert_no_error (error);
   g_assert_cmpvariant (parsed, value);
@@ -345,8 +345,8 @@ test_variant_round_trip (void)
 static void
 test_variant_not_normal (void)
 {
-  g_autoptr (GVariant) value
-      = g_variant_ref_sink (g_variant_new (LOKY_MESSAGE_FAILURE_TYPE, "domain", 3, "why", 9));
+  g_autoptr (GVariant) value =
+      g_variant_ref_sink (g_variant_new (LOKY_MESSAGE_FAILURE_TYPE, "domain", 3, "why", 9));
   gsize size = g_variant_get_size (value);
   g_autofree guint8 *spoiled = g_memdup2 (g_variant_get_data (value), size);
 

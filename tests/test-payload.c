@@ -60,7 +60,7 @@ static void
 test_inline (void)
 {
   static const char *const texts[] = {
-    "()", "''", "'text'", "uint64 18446744073709551615", "[1.5, 2.5]", "{'a': <(1, true)>}",
+    "()",     "''", "'text'", "uint64 18446744073709551615", "[1.5, 2.5]", "{'a': <(1, true)>}",
     "@as []",
   };
 
@@ -253,6 +253,14 @@ take (LokySegmentPool *pool, gsize size)
   return segment;
 }
 
+/* Sent by the one end and released by the other. */
+static void
+let_go (LokySegmentPool *pool, guint32 number)
+{
+  loky_segment_pool_sent (pool, number);
+  loky_segment_pool_release (pool, number);
+}
+
 static void
 test_pool_reuses (void)
 {
@@ -264,7 +272,7 @@ test_pool_reuses (void)
   second = take (&pool, 100000);
   g_assert_true (first != second);
   g_assert_cmpuint (first->number, !=, second->number);
-  loky_segment_pool_release (&pool, first->number);
+  let_go (&pool, first->number);
   third = take (&pool, 90000);
   g_assert_true (third == first);
   loky_segment_pool_clear (&pool);
@@ -280,8 +288,8 @@ test_pool_chooses (void)
   loky_segment_pool_init (&pool);
   large = take (&pool, 4 << 20);
   small = take (&pool, 1 << 20);
-  loky_segment_pool_release (&pool, large->number);
-  loky_segment_pool_release (&pool, small->number);
+  let_go (&pool, large->number);
+  let_go (&pool, small->number);
   g_assert_true (take (&pool, 1 << 20) == small);
   g_assert_true (take (&pool, 100000) != large);
   g_assert_true (take (&pool, 2 << 20) == large);
@@ -299,6 +307,7 @@ test_pool_ignores_unknown_numbers (void)
   loky_segment_pool_release (&pool, 0);
   loky_segment_pool_release (&pool, 1);
   first = take (&pool, 100000);
+  loky_segment_pool_sent (&pool, first->number);
   loky_segment_pool_release (&pool, first->number + 1);
   loky_segment_pool_release (&pool, first->number + (G_GUINT64_CONSTANT (1) << 32));
   loky_segment_pool_release (&pool, G_MAXUINT64);
@@ -307,6 +316,29 @@ test_pool_ignores_unknown_numbers (void)
   loky_segment_pool_release (&pool, first->number);
   loky_segment_pool_release (&pool, first->number);
   g_assert_true (take (&pool, 100000) == first);
+  g_assert_true (take (&pool, 100000) != first);
+  loky_segment_pool_clear (&pool);
+}
+
+/* A hostile receiver releases what was not sent yet: it would be overwritten on its way. */
+static void
+test_pool_needs_both_ends (void)
+{
+  LokySegmentPool pool;
+  LokySegment *first, *second;
+
+  loky_segment_pool_init (&pool);
+  first = take (&pool, 100000);
+  loky_segment_pool_release (&pool, first->number);
+  second = take (&pool, 100000);
+  g_assert_true (second != first);
+  loky_segment_pool_sent (&pool, second->number);
+  g_assert_true (second->in_use);
+  loky_segment_pool_sent (&pool, first->number);
+  g_assert_true (take (&pool, 100000) == first);
+  /* What was said of its last use does not count for the next. */
+  loky_segment_pool_release (&pool, first->number);
+  g_assert_true (first->in_use);
   g_assert_true (take (&pool, 100000) != first);
   loky_segment_pool_clear (&pool);
 }
@@ -325,7 +357,7 @@ test_pool_keeps_few (void)
       numbers[i] = segments[i]->number;
     }
   for (gsize i = 0; i < G_N_ELEMENTS (segments); i++)
-    loky_segment_pool_release (&pool, numbers[i]);
+    let_go (&pool, numbers[i]);
   g_assert_cmpuint (pool.segments->len, ==, 2);
   loky_segment_pool_clear (&pool);
 }
@@ -377,8 +409,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/loky/payload/buffers-refused", test_buffers_refused);
   g_test_add_func ("/loky/payload/pool-reuses", test_pool_reuses);
   g_test_add_func ("/loky/payload/pool-chooses", test_pool_chooses);
-  g_test_add_func ("/loky/payload/pool-ignores-unknown-numbers",
-                   test_pool_ignores_unknown_numbers);
+  g_test_add_func ("/loky/payload/pool-ignores-unknown-numbers", test_pool_ignores_unknown_numbers);
+  g_test_add_func ("/loky/payload/pool-needs-both-ends", test_pool_needs_both_ends);
   g_test_add_func ("/loky/payload/pool-keeps-few", test_pool_keeps_few);
   g_test_add_func ("/loky/payload/pool-seals", test_pool_seals);
   g_test_add_func ("/loky/payload/pool-without-memory", test_pool_without_memory);

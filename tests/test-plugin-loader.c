@@ -6,6 +6,7 @@
 #include "loky-plugin-loader-private.h"
 
 #include <ftw.h>
+#include <gmodule.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,6 +55,18 @@ tear_down (Fixture *fixture, gconstpointer user_data)
   loky_control_clear (&fixture->control);
   g_assert_cmpint (nftw (fixture->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), ==, 0);
   g_free (fixture->folder);
+}
+
+/* A copied plugin does not find libloky by a path that is relative to its folder; it does if that
+ * is there already. */
+static void
+load_libloky (void)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("LOKY_TEST_PLUGINS"), "fault.so", NULL);
+  GModule *module = g_module_open (path, G_MODULE_BIND_LOCAL);
+
+  g_assert_nonnull (module);
+  g_module_make_resident (module);
 }
 
 /* Copies a plugin into the fixture's folder, at a path inside it, and gives the whole path. */
@@ -291,8 +304,8 @@ static void
 test_open_by_path (Fixture *fixture, gconstpointer user_data)
 {
   g_autofree char *path = copy_plugin (fixture, "fault", "some where/fault.so");
-  g_autofree char *winding = g_strdup_printf ("%s/./some where/../some where//fault.so",
-                                              fixture->folder);
+  g_autofree char *winding =
+      g_strdup_printf ("%s/./some where/../some where//fault.so", fixture->folder);
   g_autofree char *other = g_build_filename (fixture->plugins, "fault.so", NULL);
   g_autofree char *text = g_build_filename (fixture->folder, "fault.txt", NULL);
   g_autoptr (GError) error = NULL;
@@ -330,6 +343,7 @@ int
 main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
+  load_libloky ();
   ADD ("/loky/plugin-loader/finds", test_finds);
   ADD ("/loky/plugin-loader/builtin", test_builtin);
   ADD ("/loky/plugin-loader/faulty", test_faulty);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The rules of the scheduler, one after the other, and then thousands of random schedules. Each test
- * drives it by events and says what it is to do, in the words that scheduler-harness.h writes down.
- * The file is long since the rules are many; each test is short. */
+/* The rules of the scheduler, one after the other, and then thousands of random schedules. Each
+ * test drives it by events and says what it is to do, in the words that scheduler-harness.h writes
+ * down. The file is long since the rules are many; each test is short. */
 
 #include "scheduler-harness.h"
 
@@ -67,7 +67,7 @@ prepare (Harness *self, guint n_workers, gint64 run_time)
   forget (self);
 }
 
-/* --- starting and sending ----------------------------------------------------------------------- */
+/* --- starting and sending --------------------------------------------------------------------- */
 
 static void
 test_first_task_starts_a_worker (Harness *self, gconstpointer user_data)
@@ -121,8 +121,9 @@ test_fifo (Harness *self, gconstpointer user_data)
   self->function.run_time = SECOND * 1000;
   for (guint i = 1; i <= 4; i++)
     result (self, i);
-  expect (self, "start:1 send:1@1 end:1=result send:2@1 end:2=result send:3@1 end:3=result send:4@1 "
-                "end:4=result");
+  expect (self,
+          "start:1 send:1@1 end:1=result send:2@1 end:2=result send:3@1 end:3=result send:4@1 "
+          "end:4=result");
 }
 
 static void
@@ -168,7 +169,7 @@ test_last_used_worker_first (Harness *self, gconstpointer user_data)
   expect (self, "send:4@2");
 }
 
-/* --- sending ahead ------------------------------------------------------------------------------ */
+/* --- sending ahead ---------------------------------------------------------------------------- */
 
 static guint
 count_sent_ahead (Harness *self, gint64 run_time)
@@ -337,7 +338,7 @@ test_no_stall_while_tasks_return (Harness *self, gconstpointer user_data)
   expect (self, "end:1=result end:2=result end:3=result end:4=result");
 }
 
-/* --- cancelling --------------------------------------------------------------------------------- */
+/* --- cancelling ------------------------------------------------------------------------------- */
 
 static void
 test_cancel_queued (Harness *self, gconstpointer user_data)
@@ -464,7 +465,7 @@ test_cancel_spares_the_others (Harness *self, gconstpointer user_data)
   expect (self, "send:2@2 send:3@2");
 }
 
-/* --- timeouts ----------------------------------------------------------------------------------- */
+/* --- timeouts --------------------------------------------------------------------------------- */
 
 static Task *
 submit_with_timeout (Harness *self, gint64 timeout)
@@ -667,7 +668,7 @@ test_no_queue_timeout_for_a_retry (Harness *self, gconstpointer user_data)
   expect (self, "");
 }
 
-/* --- deaths ------------------------------------------------------------------------------------- */
+/* --- deaths ----------------------------------------------------------------------------------- */
 
 static void
 test_death (Harness *self, gconstpointer user_data)
@@ -816,6 +817,32 @@ test_failed_starts (Harness *self, gconstpointer user_data)
   g_assert_true (loky_scheduler_is_broken (self->scheduler));
 }
 
+/* It neither serves nor dies: that is a failed start, too. */
+static void
+test_start_that_hangs (Harness *self, gconstpointer user_data)
+{
+  resize (self, 1);
+  submit (self);
+  pass_time (self, 30 * SECOND - 1);
+  expect (self, "start:1");
+  pass_time (self, 1);
+  expect (self, "kill:1=unresponsive");
+  /* It is too late to serve. */
+  ready (self, get_worker (self, 1));
+  expect (self, "");
+  gone (self, get_worker (self, 1));
+  g_assert_cmpint (loky_scheduler_get_deadline (self->scheduler), ==, self->now + 10 * MSEC);
+  pass_time (self, 10 * MSEC);
+  expect (self, "start:2");
+  for (guint i = 2; i <= 5; i++)
+    {
+      pass_time (self, 30 * SECOND);
+      gone (self, get_worker (self, i));
+      pass_time (self, SECOND);
+    }
+  g_assert_true (loky_scheduler_is_broken (self->scheduler));
+}
+
 /* A worker that serves shows that workers can be started. */
 static void
 test_failed_starts_are_forgotten (Harness *self, gconstpointer user_data)
@@ -900,7 +927,7 @@ test_crash_policy_break_needs_a_crash (Harness *self, gconstpointer user_data)
   g_assert_false (loky_scheduler_is_broken (self->scheduler));
 }
 
-/* --- how many workers --------------------------------------------------------------------------- */
+/* --- how many workers ------------------------------------------------------------------------- */
 
 static void
 test_idle_timeout (Harness *self, gconstpointer user_data)
@@ -1103,7 +1130,7 @@ test_more_workers (Harness *self, gconstpointer user_data)
   g_assert_cmpuint (loky_scheduler_get_n_serving (self->scheduler), ==, 1);
 }
 
-/* --- shutdown ----------------------------------------------------------------------------------- */
+/* --- shutdown --------------------------------------------------------------------------------- */
 
 static void
 test_shutdown_of_an_empty_one (Harness *self, gconstpointer user_data)
@@ -1201,7 +1228,8 @@ test_shutdown_kills (Harness *self, gconstpointer user_data)
   begin (self, get_task (self, 1));
   forget (self);
   shut_down (self, LOKY_SHUTDOWN_KILL, -1);
-  expect (self, "end:3=shut-down revoke:1 end:1=shut-down revoke:2 end:2=shut-down kill:1=shutdown");
+  expect (self,
+          "end:3=shut-down revoke:1 end:1=shut-down revoke:2 end:2=shut-down kill:1=shutdown");
   gone (self, get_worker (self, 1));
   expect (self, "finished");
 }
@@ -1288,7 +1316,7 @@ test_shutdown_of_a_broken_one (Harness *self, gconstpointer user_data)
   g_assert_true (loky_scheduler_is_broken (self->scheduler));
 }
 
-/* --- what workers say --------------------------------------------------------------------------- */
+/* --- what workers say ------------------------------------------------------------------------- */
 
 static void
 test_find_believes_nothing (Harness *self, gconstpointer user_data)
@@ -1309,7 +1337,7 @@ test_find_believes_nothing (Harness *self, gconstpointer user_data)
   g_assert_null (loky_scheduler_find (worker, task->scheduling.slot, task->scheduling.number));
 }
 
-/* --- random schedules --------------------------------------------------------------------------- */
+/* --- random schedules ------------------------------------------------------------------------- */
 
 #define N_SCHEDULES 3000
 #define N_FUNCTIONS 3
@@ -1331,7 +1359,9 @@ random_duration (void)
 static gint64
 random_run_time (void)
 {
-  static const gint64 run_times[] = { 0, 1000, 100 * 1000, 400 * 1000, 5 * 1000 * 1000, SECOND * 1000 };
+  static const gint64 run_times[] = {
+    0, 1000, 100 * 1000, 400 * 1000, 5 * 1000 * 1000, SECOND * 1000
+  };
 
   return run_times[g_test_rand_int_range (0, G_N_ELEMENTS (run_times))];
 }
@@ -1365,7 +1395,8 @@ static void
 random_cancel (Harness *self)
 {
   if (self->tasks->len > 0)
-    cancel (self, get_task (self, (guint) g_test_rand_int_range (1, (gint32) self->tasks->len + 1)));
+    cancel (self,
+            get_task (self, (guint) g_test_rand_int_range (1, (gint32) self->tasks->len + 1)));
 }
 
 /* A worker begins its tasks in order, and may be quicker than what it says. */
@@ -1579,6 +1610,7 @@ add_deaths (void)
   ADD ("worker-is-killed-by-the-pool", test_worker_is_killed_by_the_pool);
   ADD ("abandon", test_abandon);
   ADD ("failed-starts", test_failed_starts);
+  ADD ("start-that-hangs", test_start_that_hangs);
   ADD ("failed-starts-are-forgotten", test_failed_starts_are_forgotten);
   ADD ("failed-starts-beside-a-worker", test_failed_starts_beside_a_worker);
   ADD ("crash-policy-break", test_crash_policy_break);

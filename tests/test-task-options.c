@@ -27,8 +27,8 @@ static void
 check_declared_defaults (GObject *object)
 {
   guint n_properties;
-  g_autofree GParamSpec **properties
-      = g_object_class_list_properties (G_OBJECT_GET_CLASS (object), &n_properties);
+  g_autofree GParamSpec **properties =
+      g_object_class_list_properties (G_OBJECT_GET_CLASS (object), &n_properties);
 
   for (guint i = 0; i < n_properties; i++)
     {
