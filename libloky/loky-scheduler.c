@@ -362,6 +362,17 @@ send (LokyScheduler *self,
   act (actions, LOKY_ACTION_SEND, task, worker);
 }
 
+/* Of the next two in turn the one that has less to do: nearly as good as the least of all, and as cheap
+ * for two hundred workers as for two. */
+static LokySchedulerWorker *
+choose_open (LokyScheduler *self)
+{
+  LokySchedulerWorker *first = g_queue_peek_head (&self->open);
+  LokySchedulerWorker *second = g_queue_peek_nth (&self->open, 1);
+
+  return second != NULL && second->ahead < first->ahead ? second : first;
+}
+
 /* The worker for the next task: an idle one, the most recently used first, as its caches are warm;
  * else one whose work ahead is short enough that nothing waits behind it for long. */
 static LokySchedulerWorker *
@@ -371,11 +382,11 @@ choose_worker (LokyScheduler *self, LokySchedulerTask *task)
 
   if (worker != NULL)
     return worker;
-  worker = g_queue_peek_head (&self->open);
-  if (worker == NULL || task->function->run_time < 0 ||
-      worker->ahead + task->function->run_time > AHEAD_BUDGET)
+  if (g_queue_is_empty (&self->open) || task->function->run_time < 0)
     return NULL;
-  /* The next one in turn. */
+  worker = choose_open (self);
+  if (worker->ahead + task->function->run_time > AHEAD_BUDGET)
+    return NULL;
   g_queue_unlink (&self->open, &worker->list_link);
   g_queue_push_tail_link (&self->open, &worker->list_link);
   return worker;
@@ -993,6 +1004,8 @@ loky_scheduler_recalled (LokyScheduler *self,
   else if (reason == LOKY_RECALL_CANCEL || reason == LOKY_RECALL_CANCEL_PENDING ||
            task->stop == LOKY_STOP_CANCEL)
     complete (self, task, LOKY_OUTCOME_CANCELLED, actions);
+  else if (task->stop == LOKY_STOP_TIMEOUT)
+    complete (self, task, LOKY_OUTCOME_TIMED_OUT, actions);
   else if (reason == LOKY_RECALL_DEATH && self->is_broken)
     complete (self, task, LOKY_OUTCOME_BROKEN, actions);
   else
