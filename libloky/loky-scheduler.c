@@ -631,9 +631,10 @@ loky_scheduler_set_max_workers (LokyScheduler *self,
                                 GArray *actions)
 {
   guint staying = count_staying (self);
+  guint serving = loky_scheduler_get_n_serving (self);
 
   self->max_workers = MAX (max_workers, 1);
-  self->n_warm = MIN (self->n_warm, self->max_workers - MIN (staying, self->max_workers));
+  self->n_warm = MIN (self->n_warm, self->max_workers - MIN (serving, self->max_workers));
   for (; staying > self->max_workers; staying--)
     {
       LokySchedulerWorker *worker = choose_surplus (self);
