@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "loky-error.h"
+#include "loky-memory-private.h"
 #include "loky-util-private.h"
 #include "loky-tsan-private.h"
 
@@ -228,7 +229,8 @@ loky_buffer_init (LokyBuffer *self)
  *
  * Makes a buffer of zero bytes, to be written through [method@Loky.Buffer.get_writable_data].
  *
- * The memory is reserved at once: writing into it cannot fail later.
+ * The memory is reserved at once: writing into it cannot fail later. More than the system has available
+ * is refused.
  *
  * Returns: (transfer full): a new buffer, or %NULL with %LOKY_ERROR_RESOURCES
  *
@@ -249,7 +251,10 @@ loky_buffer_new (gsize size, GError **error)
   /* Reserved before it is mapped: a full memory would otherwise be a SIGBUS later. */
   if (size > 0)
     {
-      errno = size > G_MAXINT64 ? EFBIG : posix_fallocate (self->fd, 0, (off_t) size);
+      if (size > G_MAXINT64)
+        errno = EFBIG;
+      else if (loky_memory_is_available (size))
+        errno = posix_fallocate (self->fd, 0, (off_t) size);
       if (errno != 0)
         {
           fail_errno (error, "allocate", size);

@@ -41,8 +41,8 @@ typedef enum
   LOKY_FILL_ERROR,
 } LokyFillResult;
 
-/* A frame in the reader's buffer: valid until the next call of fill or next_frame. Descriptors that
- * are still in @fds then (not -1) are closed. */
+/* A frame in the reader's buffer: valid until the next call of fill. The descriptors in @fds are the
+ * caller's, who sets those that it takes to -1 and has the others closed by loky_frame_close_fds(). */
 typedef struct
 {
   LokyFrameHeader header;

@@ -24,8 +24,8 @@ typedef struct
   GPtrArray *buffers; /* of LokyBuffer, or NULL */
 } LokyPayload;
 
-/* In the parent: takes what a checked message holds. @fds are those of its frame: those used are
- * stolen, that is set to -1. Copies out of the segment, which the caller then releases. */
+/* In the parent: takes what a checked message holds. @fds are those of its frame: those of buffers are
+ * stolen, that is set to -1. Copies out of the segment, which the caller then closes and releases. */
 LokyPayload *loky_payload_new_received (const LokyValueMessage *message, int *fds, GError **error);
 LokyPayload *loky_payload_ref (LokyPayload *self);
 void loky_payload_unref (LokyPayload *self);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "loky-error.h"
+#include "loky-memory-private.h"
 #include "loky-util-private.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
@@ -196,7 +197,8 @@ segment_new (gsize size, GError **error)
   if (fd >= 0)
     {
       what = "allocate";
-      errno = posix_fallocate (fd, 0, (off_t) capacity);
+      if (loky_memory_is_available (capacity))
+        errno = posix_fallocate (fd, 0, (off_t) capacity);
       if (errno == 0)
         {
           what = "map";

@@ -220,7 +220,8 @@ gboolean loky_scheduler_cancel (LokyScheduler *self,
                                 LokySchedulerTask *task,
                                 gint64 now,
                                 GArray *actions);
-/* Starts workers until there are @n_workers, within the limit; is_warm tells when they serve. */
+/* Only in the state OPEN. Starts workers until there are @n_workers, within the limit; is_warm tells
+ * when they serve. */
 void loky_scheduler_warm_up (LokyScheduler *self, guint n_workers, gint64 now, GArray *actions);
 gboolean loky_scheduler_is_warm (LokyScheduler *self);
 /* @deadline in µs of the clock, negative for none: kill what is left then. */
