@@ -220,8 +220,8 @@ test_list (Fixture *fixture, gconstpointer user_data)
   g_autofree char *crashload = g_build_filename (fixture->plugins, "crashload.so", NULL);
   g_autofree char *nested = copy_plugin (fixture, "badabi", "nested/nested.so");
   g_autofree char *own = copy_plugin (fixture, "badabi", "fault.so");
-  g_autofree char *hidden = copy_plugin (fixture, "badabi", "not.a.name.so");
-  g_autofree char *other = copy_plugin (fixture, "badabi", "folder/other.so");
+  g_autofree char *hidden G_GNUC_UNUSED = copy_plugin (fixture, "badabi", "not.a.name.so");
+  g_autofree char *other G_GNUC_UNUSED = copy_plugin (fixture, "badabi", "folder/other.so");
 
   check_list (fixture, "crashload", crashload);
   check_list (fixture, "nested", nested);
