@@ -630,7 +630,7 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
   if (!is_memory)
     {
       g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
-                           "A descriptor was sent that is no sealed memory");
+                           "A descriptor was sent that is no memory that can be sealed");
       return FALSE;
     }
   if ((message->msg_flags & MSG_CTRUNC) != 0)

@@ -737,7 +737,8 @@ loky_executor_shutdown_async (LokyExecutor *self,
  * Ends a [method@Loky.Executor.shutdown_async].
  *
  * Returns: %TRUE if all tasks have ended and all workers, descriptors and threads are gone; %FALSE with
- *   %LOKY_ERROR_FAILED if the kernel does not end a worker, or with %G_IO_ERROR_CANCELLED
+ *   %LOKY_ERROR_FAILED if the kernel does not end a worker, with %LOKY_ERROR_FORKED in a child of the
+ *   process that made the executor, or with %G_IO_ERROR_CANCELLED
  *
  * Since: 1.0
  */

@@ -436,7 +436,8 @@ waiter_cancelled_cb (GCancellable *cancellable, gpointer user_data)
  * Blocks until a future has ended. It needs no main loop.
  *
  * Returns: %TRUE when the future has ended, however; %FALSE with %G_IO_ERROR_TIMED_OUT or
- *   %G_IO_ERROR_CANCELLED if the wait ended before
+ *   %G_IO_ERROR_CANCELLED if the wait ended before, with %LOKY_ERROR_FORKED in a child of the process
+ *   that made the executor, or with %G_IO_ERROR_WOULD_BLOCK in the thread that serves the executor
  *
  * Since: 1.0
  */
@@ -588,7 +589,7 @@ loky_future_wait_async (LokyFuture *self,
  * Ends a [method@Loky.Future.wait_async].
  *
  * Returns: %TRUE when the future has ended, however; %FALSE with %G_IO_ERROR_CANCELLED if the wait
- *   was cancelled before
+ *   was cancelled before, or with %LOKY_ERROR_FORKED in a child of the process that made the executor
  *
  * Since: 1.0
  */

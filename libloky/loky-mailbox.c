@@ -10,7 +10,7 @@ struct _LokyMailbox
 {
   gatomicrefcount ref_count;
   GMutex lock;
-  GQueue entries; /* of LokyFuture; lock */
+  GQueue entries; /* of LokyMailboxEntry; lock */
   GSource *source; /* NULL once the context is gone; lock */
 };
 

@@ -40,7 +40,7 @@ typedef enum
 #define LOKY_MESSAGE_HELLO_TYPE "(su)"     /* version, pid */
 #define LOKY_MESSAGE_FAILURE_TYPE "(sisx)" /* domain, code, message, run time in ns */
 
-/* Type strings and error messages are cut at these lengths, in bytes. */
+/* Values whose type string is longer are refused, longer error messages are cut, in bytes. */
 #define LOKY_MESSAGE_MAX_TYPE 4096
 #define LOKY_MESSAGE_MAX_ERROR (64 * 1024)
 

@@ -4,8 +4,8 @@
 /* Values on their way: kept as bytes until somebody asks for the GVariant, and larger ones moved by
  * shared memory ("segments") instead of through the socket.
  *
- * A segment is a memfd that its sender fills and its receiver reads. It is used again only after the
- * receiver released it or died. */
+ * A segment is a memfd that its sender fills and its receiver reads. It is used again only after it was
+ * sent and its receiver released it; it goes with the channel. */
 
 #include "loky-buffer-private.h"
 #include "loky-message-private.h"

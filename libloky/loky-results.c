@@ -560,7 +560,8 @@ waiter_cancelled_cb (GCancellable *cancellable, gpointer user_data)
  *
  * Returns: (transfer full) (nullable): a future that has ended; %NULL without an error at the end; %NULL
  *   with the error of the input, with %LOKY_ERROR_SHUT_DOWN or %LOKY_ERROR_BROKEN if the executor takes no
- *   more items, or with %G_IO_ERROR_CANCELLED
+ *   more items, with %LOKY_ERROR_FORKED in a child of the process that made the executor, or with
+ *   %G_IO_ERROR_CANCELLED
  *
  * Since: 1.0
  */
@@ -576,6 +577,8 @@ loky_results_next (LokyResults *self, GCancellable *cancellable, GError **error)
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
 
   core = self->core;
+  if (!loky_pool_check_process (core->pool, error) || !loky_pool_check_thread (core->pool, error))
+    return NULL;
   if (cancellable != NULL)
     handler = g_cancellable_connect (cancellable, G_CALLBACK (waiter_cancelled_cb), core, NULL);
   fill (core, TRUE);
@@ -656,6 +659,7 @@ loky_results_next_async (LokyResults *self,
                          GAsyncReadyCallback callback,
                          gpointer user_data)
 {
+  g_autoptr (GError) error = NULL;
   gboolean is_pending;
   GTask *task;
   Core *core;
@@ -669,6 +673,12 @@ loky_results_next_async (LokyResults *self,
   g_task_set_check_cancellable (task, FALSE);
   if (g_task_return_error_if_cancelled (task))
     {
+      g_object_unref (task);
+      return;
+    }
+  if (!loky_pool_check_process (core->pool, &error))
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
       g_object_unref (task);
       return;
     }

@@ -38,7 +38,7 @@ typedef enum
   LOKY_DEADLINE_QUEUE,    /* of a task that waits: its queue timeout */
   LOKY_DEADLINE_RUN,      /* of a task that was sent: its timeout, to be probed */
   LOKY_DEADLINE_GRACE,    /* of a task that was asked to stop */
-  LOKY_DEADLINE_WORKER,   /* of a worker: idle, leaving or dying */
+  LOKY_DEADLINE_WORKER,   /* of a worker: starting, idle, leaving or dying */
   LOKY_DEADLINE_BACKOFF,  /* of the scheduler: the next start is allowed */
   LOKY_DEADLINE_STALL,    /* of the scheduler: look for tasks that wait behind a long one */
   LOKY_DEADLINE_SHUTDOWN, /* of the scheduler: drain no longer */
@@ -127,6 +127,7 @@ struct _LokySchedulerWorker
   gint64 last_activity;
   gboolean is_stalled;
   gboolean has_served; /* said hello */
+  gboolean may_leave;  /* was told to: however it ends then, no task is lost */
   gboolean was_killed; /* by the scheduler's decision */
   LokyDeadline deadline;
   LokySchedulerTask *slots[LOKY_SCHEDULER_MAX_DEPTH];
@@ -152,7 +153,7 @@ typedef enum
   LOKY_KILL_STOP_TASK, /* its task did not stop within the grace period */
   LOKY_KILL_SHUTDOWN,
   LOKY_KILL_BROKEN,
-  LOKY_KILL_UNRESPONSIVE, /* it was told to leave and did not */
+  LOKY_KILL_UNRESPONSIVE, /* it did not say hello, or was told to leave and did not */
 } LokyKillReason;
 
 typedef enum

@@ -286,6 +286,7 @@ static void
 tell_to_leave (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now, GArray *actions)
 {
   worker->state = LOKY_WORKER_STATE_LEAVING;
+  worker->may_leave = TRUE;
   unlist (worker);
   set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER, later (now, LEAVE_TIME));
   act (actions, LOKY_ACTION_LEAVE, NULL, worker);
@@ -900,7 +901,7 @@ loky_scheduler_worker_gone (LokyScheduler *self,
     {
       if (!worker->has_served)
         count_failed_start (self, now, actions);
-      else if (self->crash_policy == LOKY_CRASH_POLICY_BREAK && last != LOKY_WORKER_STATE_LEAVING)
+      else if (self->crash_policy == LOKY_CRASH_POLICY_BREAK && !worker->may_leave)
         /* What it had itself is told by the recalls above; all else ends now. */
         break_down (self, now, actions);
     }

@@ -13,7 +13,8 @@
  *
  * What a running task can see of its surroundings, in the worker.
  *
- * All functions can be called from any thread of the worker. After the task has returned a context
+ * All functions but [method@Loky.TaskContext.add_buffer] can be called from any thread of the worker.
+ * After the task has returned a context
  * that somebody kept is never cancelled and reports nothing.
  *
  * Since: 1.0

@@ -70,6 +70,18 @@ print_fds (void)
     }
 }
 
+void
+loky_fixture_assert_fds (guint n_fds)
+{
+  /* GLib's own thread lets go of the pidfd of a child a moment after it told us of its end; also of the
+   * child before the first count. */
+  for (guint i = 0; i < 5000 && loky_fixture_count_fds () > n_fds; i++)
+    g_usleep (1000);
+  if (loky_fixture_count_fds () > n_fds)
+    print_fds ();
+  g_assert_cmpuint (loky_fixture_count_fds (), <=, n_fds);
+}
+
 guint
 loky_fixture_count_children (void)
 {
@@ -156,12 +168,7 @@ loky_fixture_tear_down (LokyFixture *fixture, gconstpointer data)
   while (count_threads () > 0)
     g_usleep (100);
   g_assert_cmpuint (loky_fixture_count_children (), ==, 0);
-  /* GLib's own thread lets go of the pidfd of a child a moment after it told us of its end. */
-  for (guint i = 0; i < 5000 && loky_fixture_count_fds () > fixture->n_fds; i++)
-    g_usleep (1000);
-  if (loky_fixture_count_fds () > fixture->n_fds)
-    print_fds ();
-  g_assert_cmpuint (loky_fixture_count_fds (), <=, fixture->n_fds);
+  loky_fixture_assert_fds (fixture->n_fds);
   alarm (0);
 }
 

@@ -53,6 +53,9 @@ void loky_fixture_assert_fails (LokyFuture *future, GQuark domain, int code);
 guint loky_fixture_count_fds (void);
 guint loky_fixture_count_children (void);
 
+/* Asserts that no more descriptors are open, or will be in a moment, than @n_fds. */
+void loky_fixture_assert_fds (guint n_fds);
+
 /* Where the plugins of the tests are. */
 const char *loky_fixture_get_plugin_folder (void);
 

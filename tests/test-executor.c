@@ -184,21 +184,57 @@ changes_are_notified (LokyFixture *fixture, gconstpointer data)
   loky_fixture_wait_for (is_positive, &n_states);
 }
 
+static gboolean
+is_forked (const GError *error)
+{
+  return g_error_matches (error, LOKY_ERROR, LOKY_ERROR_FORKED);
+}
+
 /* In the child neither the thread nor the workers are its own. */
 static void
 forked_child_is_refused (LokyFixture *fixture, gconstpointer data)
 {
+  static const char *const items[] = { "a", "b", NULL };
   g_autofree char *before G_GNUC_UNUSED = loky_fixture_call (fixture->executor, "demo.echo", "x");
+  g_autoptr (LokyInput) input = loky_input_new_for_strv (items);
+  g_autoptr (LokyResults) results = loky_executor_map (fixture->executor, "demo.echo", input, NULL);
+  g_autoptr (LokyFuture) first G_GNUC_UNUSED = loky_results_next (results, NULL, NULL);
+  g_autoptr (LokyFuture) running
+      = loky_fixture_submit (fixture->executor, "demo.sleep", g_variant_new_double (300));
   g_autofree char *after = NULL;
-  pid_t child = fork ();
+  pid_t child;
   int status;
+
+  loky_fixture_wait_running (running);
+  child = fork ();
 
   if (child == 0)
     {
-      GError *error = NULL;
+      g_autoptr (GError) error = NULL;
       LokyFuture *future = loky_executor_submit (fixture->executor, "demo.echo", NULL, NULL, &error);
 
-      _exit (future == NULL && g_error_matches (error, LOKY_ERROR, LOKY_ERROR_FORKED) ? 0 : 1);
+      if (future != NULL || !is_forked (error))
+        _exit (1);
+      g_clear_error (&error);
+      if (loky_future_wait (running, -1, NULL, &error) || !is_forked (error))
+        _exit (2);
+      g_clear_error (&error);
+      if (loky_results_next (results, NULL, &error) != NULL || !is_forked (error))
+        _exit (3);
+      g_clear_error (&error);
+      if (loky_executor_shutdown_sync (fixture->executor, LOKY_SHUTDOWN_KILL, -1, NULL, &error) ||
+          !is_forked (error))
+        _exit (4);
+      g_clear_error (&error);
+      if (loky_executor_warm_up_sync (fixture->executor, 0, NULL, &error) || !is_forked (error))
+        _exit (5);
+      /* None of these may block or touch what is not mapped here. */
+      loky_future_get_state (running);
+      loky_future_get_progress (running);
+      loky_future_cancel (running);
+      loky_executor_get_n_workers (fixture->executor);
+      g_object_unref (fixture->executor);
+      _exit (0);
     }
   g_assert_cmpint (waitpid (child, &status, 0), ==, child);
   g_assert_cmpint (status, ==, 0);

@@ -121,7 +121,7 @@ main (int argc, char **argv)
       g_object_unref (loky_executor_new (1));
 
       g_assert_cmpuint (loky_fixture_count_children (), ==, n_children);
-      g_assert_cmpuint (loky_fixture_count_fds (), ==, n_fds);
+      loky_fixture_assert_fds (n_fds);
     }
   return 0;
 }
