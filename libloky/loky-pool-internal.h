@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the files of the pool share: loky-pool.c (life and what owners of tasks do),
- * loky-pool-actions.c (carrying out what the scheduler decides) and loky-pool-events.c (the monitor
- * thread: what workers do). */
+/* What the files of the pool share: loky-pool.c (life, and what owners of tasks do), loky-pool-actions.c
+ * (carrying out what the scheduler decides), and of the monitor thread loky-pool-monitor.c (the loop),
+ * loky-pool-start.c, loky-pool-read.c and loky-pool-death.c (the life of workers). */
 
 #include "loky-channel-private.h"
 #include "loky-control-private.h"
@@ -155,6 +155,28 @@ gboolean loky_pool_ensure_thread_locked (LokyPool *self, GError **error);
 gpointer loky_pool_run_monitor (gpointer user_data);
 gboolean loky_pool_monitor_init (LokyPool *self, GError **error);
 void loky_pool_monitor_clear (LokyPool *self);
+
+/* --- what the files of the monitor thread call of each other: in that thread, without the lock --- */
+
+/* loky-pool-start.c */
+void loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker);
+gboolean loky_pool_watch (LokyPool *self, LokyPoolWorker *worker, LokyWatchKind kind, int fd);
+void loky_pool_unwatch (LokyPool *self, int fd);
+
+/* loky-pool-read.c; with @to_the_end until nothing is left, else as much as comes at once */
+void loky_pool_read_channel (LokyPool *self,
+                             LokyPoolWorker *worker,
+                             guint n_fills,
+                             gboolean to_the_end);
+void loky_pool_read_output (LokyPool *self, LokyPoolWorker *worker, gsize most);
+
+/* loky-pool-death.c */
+void loky_pool_kill_process (LokyPoolWorker *worker);
+/* Kills a worker for a reason of its own making. Takes over @cause. */
+void loky_pool_condemn (LokyPool *self, LokyPoolWorker *worker, GError *cause);
+void loky_pool_tell_gone (LokyPool *self, LokyPoolWorker *worker);
+void loky_pool_process_ended (LokyPool *self, LokyPoolWorker *worker);
+void loky_pool_bury_abandoned (LokyPool *self);
 
 /* The error of a task that was lost with its worker. */
 GError *loky_pool_describe_loss (LokyPoolWorker *worker, LokyFuture *future, LokyLoss **loss);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The monitor thread. It has one GSource for all workers, over an epoll descriptor: with a source for each
+ * of them the cost of an event would grow with their number. Each turn it starts and kills whom it was told
+ * to, reads what has arrived, and looks at the clock last. */
+
+#include <gio/gio.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
+#include "loky-error.h"
+#include "loky-paths-private.h"
+#include "loky-pool-internal.h"
+#include "loky-util-private.h"
+
+/* How much one worker may be read in one turn, in calls of recvmsg(), and of its output in bytes. */
+#define FILLS_PER_TURN 8
+#define OUTPUT_PER_TURN (64u << 10)
+
+#define N_EVENTS 64
+#define ROUNDS_PER_TURN 16
+
+typedef struct
+{
+  GSource base;
+  LokyPool *pool;
+} MonitorSource;
+
+static void
+run_commands (LokyPool *self)
+{
+  GQueue to_start, to_kill;
+  LokyPoolWorker *worker;
+
+  loky_pool_lock (self);
+  to_start = self->to_start;
+  to_kill = self->to_kill;
+  g_queue_init (&self->to_start);
+  g_queue_init (&self->to_kill);
+  loky_pool_unlock (self);
+
+  while ((worker = g_queue_pop_head (&to_start)) != NULL)
+    {
+      loky_pool_start_worker (self, worker);
+      loky_pool_worker_unref (worker);
+    }
+  while ((worker = g_queue_pop_head (&to_kill)) != NULL)
+    {
+      loky_pool_kill_process (worker);
+      loky_pool_worker_unref (worker);
+    }
+}
+
+static void
+handle_event (LokyPool *self, const struct epoll_event *event)
+{
+  LokyWatch *it = event->data.ptr;
+  LokyPoolWorker *worker = it->worker;
+
+  if (worker->is_buried)
+    return;
+  switch (it->kind)
+    {
+    case LOKY_WATCH_CHANNEL:
+      if ((event->events & EPOLLOUT) != 0)
+        loky_pool_flush_worker (self, worker);
+      if ((event->events & ~(guint32) EPOLLOUT) != 0)
+        loky_pool_read_channel (self, worker, FILLS_PER_TURN, FALSE);
+      break;
+    case LOKY_WATCH_PIDFD:
+      loky_pool_process_ended (self, worker);
+      break;
+    case LOKY_WATCH_STDERR:
+      loky_pool_read_output (self, worker, OUTPUT_PER_TURN);
+      break;
+    default:
+      g_assert_not_reached ();
+    }
+}
+
+/* The time, last: what has arrived was read before any deadline is judged. */
+static gboolean
+keep_time (LokyPool *self)
+{
+  gboolean has_commands, is_finished;
+  gint64 deadline;
+  LokyPoolTurn turn;
+
+  loky_pool_turn_begin (self, &turn);
+  deadline = loky_scheduler_get_deadline (self->scheduler);
+  if (deadline >= 0 && deadline <= turn.now)
+    loky_scheduler_tick (self->scheduler, turn.now, self->actions);
+  loky_pool_turn_run (&turn);
+
+  self->timer = loky_scheduler_get_deadline (self->scheduler);
+  has_commands = !g_queue_is_empty (&self->to_start) || !g_queue_is_empty (&self->to_kill);
+  is_finished = self->is_finished;
+  g_source_set_ready_time (self->source, has_commands ? 0 : self->timer);
+  turn.wakes_monitor = FALSE;
+  loky_pool_turn_end (&turn);
+  return is_finished && !has_commands;
+}
+
+static gboolean
+monitor_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  LokyPool *self = ((MonitorSource *) source)->pool;
+  struct epoll_event events[N_EVENTS];
+  int n_events;
+
+  run_commands (self);
+  /* Again while there is something: going through the main loop costs two more system calls. */
+  for (guint round = 0; round < ROUNDS_PER_TURN; round++)
+    {
+      n_events = epoll_wait (self->epoll_fd, events, N_EVENTS, 0);
+      for (int i = 0; i < n_events; i++)
+        handle_event (self, &events[i]);
+      g_ptr_array_set_size (self->graveyard, 0);
+      if (n_events <= 0)
+        break;
+    }
+  loky_pool_bury_abandoned (self);
+  g_ptr_array_set_size (self->graveyard, 0);
+  if (keep_time (self) && self->workers->len == 0 && self->n_reaping == 0)
+    g_main_loop_quit (self->loop);
+  return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs monitor_source_funcs = { .dispatch = monitor_dispatch };
+
+gboolean
+loky_pool_monitor_init (LokyPool *self, GError **error)
+{
+  self->epoll_fd = loky_fd_above_standard (epoll_create1 (EPOLL_CLOEXEC));
+  self->parent_pidfd
+      = loky_fd_above_standard ((int) syscall (SYS_pidfd_open, getpid (), 0));
+  if (self->epoll_fd < 0 || self->parent_pidfd < 0)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "The pool cannot be started: %s",
+                   g_strerror (errno));
+      loky_close_fd (&self->epoll_fd);
+      loky_close_fd (&self->parent_pidfd);
+      return FALSE;
+    }
+  self->context = g_main_context_new ();
+  self->source = g_source_new (&monitor_source_funcs, sizeof (MonitorSource));
+  ((MonitorSource *) self->source)->pool = self;
+  g_source_set_static_name (self->source, "[loky] workers");
+  g_source_add_unix_fd (self->source, self->epoll_fd, G_IO_IN);
+  g_source_attach (self->source, self->context);
+  self->output = loky_stderr_new ();
+  self->workers = g_ptr_array_new_with_free_func ((GDestroyNotify) loky_pool_worker_unref);
+  self->graveyard = g_ptr_array_new_with_free_func ((GDestroyNotify) loky_pool_worker_unref);
+  if (self->plugin_path == NULL)
+    self->plugin_path = loky_paths_get_plugin_path ();
+  return TRUE;
+}
+
+/* Without the lock, or before there is a thread. */
+void
+loky_pool_monitor_clear (LokyPool *self)
+{
+  g_clear_pointer (&self->output, loky_stderr_free);
+  g_clear_pointer (&self->workers, g_ptr_array_unref);
+  g_clear_pointer (&self->graveyard, g_ptr_array_unref);
+  if (self->source != NULL)
+    g_source_destroy (self->source);
+  g_clear_pointer (&self->source, g_source_unref);
+  g_clear_pointer (&self->context, g_main_context_unref);
+  loky_close_fd (&self->epoll_fd);
+  loky_close_fd (&self->parent_pidfd);
+}
+
+gpointer
+loky_pool_run_monitor (gpointer user_data)
+{
+  LokyPool *self = user_data;
+  GSource *source;
+  sigset_t signals;
+  LokyPoolTurn turn;
+
+  /* The application's handlers run in its own threads, and a worker is started with all blocked. */
+  sigfillset (&signals);
+  pthread_sigmask (SIG_BLOCK, &signals, NULL);
+
+  g_main_context_push_thread_default (self->context);
+  self->loop = g_main_loop_new (self->context, FALSE);
+  g_main_loop_run (self->loop);
+  g_clear_pointer (&self->loop, g_main_loop_unref);
+  /* What GLib still has to tell refers to the context. */
+  while (g_main_context_iteration (self->context, FALSE))
+    ;
+  g_main_context_pop_thread_default (self->context);
+
+  /* From here nobody wakes us. */
+  loky_pool_lock (self);
+  source = g_steal_pointer (&self->source);
+  loky_pool_unlock (self);
+  g_source_destroy (source);
+  g_source_unref (source);
+  loky_pool_monitor_clear (self);
+
+  loky_pool_turn_begin (self, &turn);
+  self->is_over = TRUE;
+  turn.has_changed = TRUE;
+  loky_pool_turn_end (&turn);
+  loky_pool_unref (self);
+  return NULL;
+}

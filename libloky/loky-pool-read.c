@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Reading what workers send and print, in the monitor thread. Frames are looked at and values copied out
+ * without the lock; then all that came at once is told to the scheduler under it. Nothing that a worker
+ * says is believed. */
+
+#include <gio/gio.h>
+#include <string.h>
+
+#include "loky-error.h"
+#include "loky-pool-internal.h"
+
+/* How long a worker whose channel has ended has to end itself before it is killed, in ms. */
+#define HANG_UP_TIME 100
+
+/* How often the owner of a task is told of its progress at the most, in µs. */
+#define PROGRESS_INTERVAL (50 * 1000)
+
+/* Error domains are quarks, which are never freed: a worker must not make up any number of them. */
+#define MAX_DOMAINS 256
+#define MAX_DOMAIN_LENGTH 128
+
+typedef struct
+{
+  guint8 type;
+  guint32 slot;
+  guint64 number;
+  LokyPayload *payload;
+  GError *error;
+  gint64 run_time;
+} Incoming;
+
+static GError *
+read_failure (GVariant *body)
+{
+  static GHashTable *domains; /* the monitor threads' own; domains_lock */
+  static GMutex domains_lock;
+  const char *domain, *message;
+  GQuark quark;
+  gint32 code;
+
+  g_variant_get (body, "(&si&sx)", &domain, &code, &message, NULL);
+  quark = g_quark_try_string (domain);
+  if (quark == 0 && domain[0] != '\0' && strlen (domain) <= MAX_DOMAIN_LENGTH)
+    {
+      g_mutex_lock (&domains_lock);
+      if (domains == NULL)
+        domains = g_hash_table_new (NULL, NULL);
+      if (g_hash_table_size (domains) < MAX_DOMAINS)
+        {
+          quark = g_quark_from_string (domain);
+          g_hash_table_add (domains, GUINT_TO_POINTER (quark));
+        }
+      g_mutex_unlock (&domains_lock);
+    }
+  if (quark == 0)
+    return g_error_new (LOKY_ERROR, LOKY_ERROR_FAILED, "%s (%s, %d)", message, domain, code);
+  return g_error_new_literal (quark, code, message);
+}
+
+static gboolean
+read_value (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  LokyValueMessage value;
+
+  if (!loky_message_parse_value (&frame->header, frame->body, &value, error))
+    return FALSE;
+  incoming->run_time = value.run_time;
+  incoming->payload = loky_payload_new_received (&value, frame->fds, &local_error);
+  if (value.place == LOKY_PLACE_SEGMENT)
+    loky_channel_append (worker->channel, LOKY_MESSAGE_RELEASE, 0, value.segment);
+  if (incoming->payload != NULL)
+    return TRUE;
+  /* No memory for it: that is this task's end, not the worker's. */
+  if (g_error_matches (local_error, LOKY_ERROR, LOKY_ERROR_RESOURCES))
+    {
+      incoming->type = LOKY_MESSAGE_FAILURE;
+      incoming->error = g_steal_pointer (&local_error);
+      return TRUE;
+    }
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
+static gboolean
+read_hello (LokyPoolWorker *worker, LokyFrame *frame, GError **error)
+{
+  g_autoptr (GVariant) body = loky_message_parse_variant (&frame->header, frame->body,
+                                                          LOKY_MESSAGE_HELLO_TYPE, error);
+  const char *version;
+
+  if (body == NULL)
+    return FALSE;
+  g_variant_get (body, "(&su)", &version, NULL);
+  if (worker->has_said_hello)
+    {
+      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "A worker said hello twice");
+      return FALSE;
+    }
+  if (strcmp (version, LOKY_VERSION) != 0)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
+                   "The worker program is of version %s, the library of version %s", version,
+                   LOKY_VERSION);
+      return FALSE;
+    }
+  worker->has_said_hello = TRUE;
+  return TRUE;
+}
+
+/* Looks at a frame without the lock. FALSE: the worker is not to be trusted any more. */
+static gboolean
+read_frame (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError **error)
+{
+  g_autoptr (GVariant) body = NULL;
+  const char *text;
+
+  *incoming = (Incoming){
+    .type = frame->header.type, .slot = frame->header.slot, .number = frame->header.number
+  };
+  switch (frame->header.type)
+    {
+    case LOKY_MESSAGE_RESULT:
+      return read_value (worker, frame, incoming, error);
+    case LOKY_MESSAGE_FAILURE:
+      body = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_FAILURE_TYPE,
+                                         error);
+      if (body == NULL)
+        return FALSE;
+      incoming->error = read_failure (body);
+      g_variant_get (body, "(&si&sx)", NULL, NULL, NULL, &incoming->run_time);
+      return TRUE;
+    case LOKY_MESSAGE_HELLO:
+      return read_hello (worker, frame, error);
+    case LOKY_MESSAGE_START_FAILED:
+      body = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_NAME_TYPE, error);
+      if (body == NULL)
+        return FALSE;
+      g_variant_get (body, LOKY_MESSAGE_NAME_TYPE_BORROWED, &text);
+      if (worker->cause == NULL && !worker->has_said_hello)
+        worker->cause = g_error_new_literal (LOKY_ERROR, LOKY_ERROR_WORKER_START, text);
+      return TRUE;
+    case LOKY_MESSAGE_RELEASE:
+      loky_segment_pool_release (loky_channel_get_segments (worker->channel), frame->header.number);
+      return TRUE;
+    case LOKY_MESSAGE_GOODBYE:
+    case LOKY_MESSAGE_PROGRESS:
+      return TRUE;
+    default:
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "A worker sent a message of type %u",
+                   frame->header.type);
+      return FALSE;
+    }
+}
+
+/* With the lock. FALSE: it speaks of a task that it does not have. */
+static gboolean
+apply_locked (LokyPool *self,
+              LokyPoolWorker *worker,
+              Incoming *incoming,
+              LokyPoolTurn *turn,
+              GSList **progressed)
+{
+  LokySchedulerTask *task;
+  LokyFuture *future;
+
+  if (incoming->type == LOKY_MESSAGE_HELLO)
+    {
+      loky_scheduler_worker_ready (self->scheduler, &worker->scheduling, turn->now, self->actions);
+      loky_pool_turn_run (turn);
+      return TRUE;
+    }
+  if (incoming->type == LOKY_MESSAGE_GOODBYE)
+    {
+      worker->has_said_goodbye = TRUE;
+      /* Only who was told to leave may. */
+      return worker->scheduling.state == LOKY_WORKER_STATE_LEAVING ||
+             worker->scheduling.state == LOKY_WORKER_STATE_DYING;
+    }
+  if (incoming->type != LOKY_MESSAGE_RESULT && incoming->type != LOKY_MESSAGE_FAILURE &&
+      incoming->type != LOKY_MESSAGE_PROGRESS)
+    return TRUE;
+
+  task = loky_scheduler_find (&worker->scheduling, incoming->slot, incoming->number);
+  /* After a shutdown that kills, its tasks were taken from it. */
+  if (task == NULL)
+    return worker->scheduling.state == LOKY_WORKER_STATE_DYING;
+
+  future = LOKY_FUTURE_FROM_TASK (task);
+  if (incoming->type == LOKY_MESSAGE_PROGRESS)
+    {
+      /* Whoever sends more of it than a worker does is not listened to. */
+      if (turn->now - future->progress_told_at >= PROGRESS_INTERVAL)
+        {
+          future->progress_told_at = turn->now;
+          *progressed = g_slist_prepend (*progressed, g_object_ref (future));
+        }
+      return TRUE;
+    }
+  future->payload = g_steal_pointer (&incoming->payload);
+  future->error = g_steal_pointer (&incoming->error);
+  loky_scheduler_returned (self->scheduler, task,
+                           future->payload != NULL ? LOKY_OUTCOME_RESULT : LOKY_OUTCOME_FAILURE,
+                           incoming->run_time, turn->now, self->actions);
+  /* At once: the next message may be of the same task, wrongly. */
+  loky_pool_turn_run (turn);
+  return TRUE;
+}
+
+static void
+incoming_clear (Incoming *incoming)
+{
+  g_clear_pointer (&incoming->payload, loky_payload_unref);
+  g_clear_error (&incoming->error);
+}
+
+static gboolean
+apply (LokyPool *self, LokyPoolWorker *worker, GArray *batch, GError **error)
+{
+  GSList *progressed = NULL;
+  gboolean is_sound = TRUE;
+  LokyPoolTurn turn;
+
+  loky_pool_turn_begin (self, &turn);
+  for (guint i = 0; i < batch->len && is_sound; i++)
+    is_sound = apply_locked (self, worker, &g_array_index (batch, Incoming, i), &turn, &progressed);
+  loky_pool_turn_add_flush (&turn, worker);
+  loky_pool_turn_end (&turn);
+
+  for (GSList *l = progressed; l != NULL; l = l->next)
+    {
+      loky_future_post (l->data, LOKY_NEWS_PROGRESS);
+      g_object_unref (l->data);
+    }
+  g_slist_free (progressed);
+  g_array_set_size (batch, 0);
+  if (!is_sound)
+    g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+                 "A worker answered for a task that it does not have, or left untold");
+  return is_sound;
+}
+
+/* All whole frames that were received. FALSE: the worker was condemned. */
+static gboolean
+read_frames (LokyPool *self, LokyPoolWorker *worker)
+{
+  g_autoptr (GArray) batch = g_array_new (FALSE, FALSE, sizeof (Incoming));
+  g_autoptr (GError) error = NULL;
+  LokyFrameStatus status;
+  LokyFrame frame;
+
+  g_array_set_clear_func (batch, (GDestroyNotify) incoming_clear);
+  while ((status = loky_channel_next_frame (worker->channel, &frame, &error)) == LOKY_FRAME_COMPLETE)
+    {
+      Incoming incoming;
+      gboolean is_sound = read_frame (worker, &frame, &incoming, &error);
+
+      loky_frame_close_fds (&frame);
+      if (!is_sound)
+        {
+          incoming_clear (&incoming);
+          status = LOKY_FRAME_INVALID;
+          break;
+        }
+      g_array_append_val (batch, incoming);
+    }
+  /* What came before a bad frame is good. */
+  if (batch->len > 0 && !apply (self, worker, batch, error == NULL ? &error : NULL))
+    status = LOKY_FRAME_INVALID;
+  if (status != LOKY_FRAME_INVALID)
+    return TRUE;
+  loky_pool_condemn (self, worker, g_steal_pointer (&error));
+  return FALSE;
+}
+
+static gboolean
+hung_up_cb (gpointer user_data)
+{
+  LokyPoolWorker *worker = user_data;
+
+  loky_pool_condemn (worker->pool, worker,
+           g_error_new_literal (LOKY_ERROR, LOKY_ERROR_PROTOCOL, "it closed its channel"));
+  return G_SOURCE_REMOVE;
+}
+
+static void
+channel_ended (LokyPool *self, LokyPoolWorker *worker)
+{
+  LokyPoolTurn turn;
+
+  if (worker->channel_is_closed)
+    return;
+  worker->channel_is_closed = TRUE;
+  loky_pool_unwatch (self, loky_channel_get_fd (worker->channel));
+  if (worker->is_buried)
+    return;
+  /* It is about to end, which is known in a moment, or has closed the channel under its own feet and
+   * cannot serve any more. */
+  if (!worker->has_said_goodbye)
+    {
+      loky_pool_turn_begin (self, &turn);
+      loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now);
+      loky_pool_turn_end (&turn);
+    }
+  worker->hang_up = g_timeout_source_new (HANG_UP_TIME);
+  g_source_set_static_name (worker->hang_up, "[loky] worker hung up");
+  g_source_set_callback (worker->hang_up, hung_up_cb, worker, NULL);
+  g_source_attach (worker->hang_up, self->context);
+}
+
+void
+loky_pool_read_channel (LokyPool *self, LokyPoolWorker *worker, guint n_fills, gboolean to_the_end)
+{
+  while (n_fills-- > 0 && !worker->channel_is_closed)
+    {
+      g_autoptr (GError) error = NULL;
+
+      switch (loky_channel_fill (worker->channel, FALSE, &error))
+        {
+        case LOKY_FILL_DATA:
+          if (!read_frames (self, worker))
+            return;
+          if (!to_the_end && loky_channel_is_drained (worker->channel))
+            return;
+          break;
+        case LOKY_FILL_AGAIN:
+          return;
+        case LOKY_FILL_EOF:
+          channel_ended (self, worker);
+          return;
+        case LOKY_FILL_ERROR:
+        default:
+          loky_pool_condemn (self, worker, g_steal_pointer (&error));
+          return;
+        }
+    }
+}
+
+void
+loky_pool_read_output (LokyPool *self, LokyPoolWorker *worker, gsize most)
+{
+  int fd = loky_worker_process_get_stderr_fd (worker->process);
+  char buffer[8192];
+  gsize done = 0;
+
+  while (done < most && fd >= 0)
+    {
+      gsize got = loky_worker_process_read_stderr (worker->process, buffer, sizeof buffer);
+
+      if (got == 0)
+        break;
+      loky_stderr_write (self->output, buffer, got);
+      done += got;
+    }
+  if (fd >= 0 && loky_worker_process_get_stderr_fd (worker->process) < 0)
+    loky_pool_unwatch (self, fd);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Starting workers, in the monitor thread: the process, its channel, and what it is sent first. */
+
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "loky-error.h"
+#include "loky-paths-private.h"
+#include "loky-pool-internal.h"
+#include "loky-util-private.h"
+
+/* Descriptors that starting a worker needs, those of GLib included: with fewer left GLib ends the
+ * application. */
+#define START_FDS 24
+
+gboolean
+loky_pool_watch (LokyPool *self, LokyPoolWorker *worker, LokyWatchKind kind, int fd)
+{
+  LokyWatch *it = &worker->watches[kind];
+  struct epoll_event event = { .events = EPOLLIN, .data.ptr = it };
+
+  it->kind = kind;
+  it->worker = worker;
+  return epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void
+loky_pool_unwatch (LokyPool *self, int fd)
+{
+  if (fd >= 0)
+    epoll_ctl (self->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/* With the channel's write lock held. */
+static void
+want_write_cb (gpointer user_data, gboolean want_write)
+{
+  LokyPoolWorker *worker = user_data;
+  struct epoll_event event = {
+    .events = want_write ? EPOLLIN | EPOLLOUT : EPOLLIN,
+    .data.ptr = &worker->watches[LOKY_WATCH_CHANNEL],
+  };
+
+  epoll_ctl (worker->pool->epoll_fd, EPOLL_CTL_MOD, loky_channel_get_fd (worker->channel), &event);
+}
+
+static GVariant *
+make_setup (LokyPool *self, LokyPoolWorker *worker)
+{
+  GVariantBuilder refusals;
+  GVariant *setup;
+
+  g_variant_builder_init (&refusals, G_VARIANT_TYPE ("a(tttss)"));
+  loky_pool_lock (self);
+  for (guint i = 0; i < self->refusals->len; i++)
+    g_variant_builder_add_value (&refusals,
+                                 loky_refusal_to_variant (g_ptr_array_index (self->refusals, i)));
+  setup = g_variant_new ("(suu@aaya(tttss))", LOKY_VERSION, worker->id, LOKY_CONTROL_N_SLOTS,
+                         g_variant_new_bytestring_array ((const char *const *) self->plugin_path, -1),
+                         &refusals);
+  loky_pool_unlock (self);
+  return setup;
+}
+
+/* The descriptors that a worker gets besides its channel, which are closed once sent: its control area,
+ * its end of the doorbell, and what tells it of our end. */
+static gboolean
+make_setup_fds (LokyPool *self, LokyPoolWorker *worker, int fds[3], GError **error)
+{
+  loky_autofd int doorbell = -1;
+  loky_autofd int pidfd = fcntl (self->parent_pidfd, F_DUPFD_CLOEXEC, 3);
+  int ends[2];
+
+  /* Not an eventfd: whether writing to that blocks is a property that both ends share. */
+  if (pidfd >= 0 && socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0)
+    {
+      worker->doorbell = loky_fd_above_standard (ends[0]);
+      doorbell = loky_fd_above_standard (ends[1]);
+    }
+  if (doorbell < 0 || worker->doorbell < 0)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be set up: %s",
+                   g_strerror (errno));
+      return FALSE;
+    }
+  fds[0] = loky_steal_fd (&worker->control.fd);
+  fds[1] = loky_steal_fd (&doorbell);
+  fds[2] = loky_steal_fd (&pidfd);
+  return TRUE;
+}
+
+static gboolean
+check_descriptors (LokyPool *self, GError **error)
+{
+  int fds[START_FDS];
+  guint n_fds = 0;
+
+  while (n_fds < START_FDS && (fds[n_fds] = fcntl (self->epoll_fd, F_DUPFD_CLOEXEC, 3)) >= 0)
+    n_fds++;
+  if (n_fds < START_FDS)
+    g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be started: %s",
+                 g_strerror (errno));
+  for (guint i = 0; i < n_fds; i++)
+    close (fds[i]);
+  return n_fds == START_FDS;
+}
+
+static gboolean
+start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
+{
+  g_autofree char *program = NULL;
+  g_auto (GStrv) environment = NULL;
+  g_autoptr (GVariant) setup = NULL;
+  int ends[2];
+  int fds[3];
+
+  loky_pool_lock (self);
+  program = loky_paths_find_worker (self->worker_path);
+  environment = g_strdupv (self->environment);
+  loky_pool_unlock (self);
+
+  if (!check_descriptors (self, error) || !loky_control_init (&worker->control, error))
+    return FALSE;
+  if (!make_setup_fds (self, worker, fds, error))
+    return FALSE;
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be connected: %s",
+                   g_strerror (errno));
+      for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
+        loky_close_fd (&fds[i]);
+      return FALSE;
+    }
+  setup = g_variant_ref_sink (make_setup (self, worker));
+  if (g_variant_get_size (setup) > LOKY_FRAME_MAX_BODY)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE, "The plugin path is longer than %u bytes",
+                   LOKY_FRAME_MAX_BODY);
+      for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
+        loky_close_fd (&fds[i]);
+      close (ends[0]);
+      close (ends[1]);
+      return FALSE;
+    }
+  worker->channel = loky_channel_new (loky_fd_above_standard (ends[0]));
+  loky_channel_set_memory_only (worker->channel);
+  loky_channel_append_variant (worker->channel, LOKY_MESSAGE_SETUP, 0, 0,
+                               setup, fds, G_N_ELEMENTS (fds));
+  worker->process = loky_worker_process_start (
+      program, (const char *const *) environment, loky_fd_above_standard (ends[1]), error);
+  return worker->process != NULL;
+}
+
+void
+loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker)
+{
+  worker->id = ++self->last_worker;
+  if (!start_process (self, worker, &worker->cause))
+    {
+      loky_pool_tell_gone (self, worker);
+      return;
+    }
+  g_ptr_array_add (self->workers, loky_pool_worker_ref (worker));
+  loky_channel_set_want_write (worker->channel, want_write_cb, worker);
+  if (loky_worker_process_get_pidfd (worker->process) < 0)
+    {
+      loky_pool_process_ended (self, worker);
+      return;
+    }
+  if (loky_pool_watch (self, worker, LOKY_WATCH_PIDFD, loky_worker_process_get_pidfd (worker->process)) &&
+      loky_pool_watch (self, worker, LOKY_WATCH_CHANNEL, loky_channel_get_fd (worker->channel)) &&
+      loky_pool_watch (self, worker, LOKY_WATCH_STDERR, loky_worker_process_get_stderr_fd (worker->process)))
+    {
+      loky_pool_flush_worker (self, worker);
+      return;
+    }
+  loky_pool_condemn (self, worker,
+           g_error_new (LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be watched: %s",
+                        g_strerror (errno)));
+  /* Whatever is not watched: its end is waited for. */
+  loky_pool_process_ended (self, worker);
+}
