@@ -374,6 +374,44 @@ loky_buffer_get_writable_data (LokyBuffer *self)
 }
 
 /**
+ * loky_buffer_write:
+ * @self: a buffer that is not sealed
+ * @offset: where to write, in bytes from the start
+ * @bytes: what to write
+ * @error: return location for an error
+ *
+ * Copies bytes into a buffer; for languages that cannot write through
+ * [method@Loky.Buffer.get_writable_data].
+ *
+ * Returns: %TRUE, or %FALSE with %LOKY_ERROR_INVALID_ARGUMENT if the buffer is sealed or @bytes do not
+ *   fit into it
+ *
+ * Since: 1.0
+ */
+gboolean
+loky_buffer_write (LokyBuffer *self, gsize offset, GBytes *bytes, GError **error)
+{
+  gconstpointer data;
+  gsize size;
+
+  g_return_val_if_fail (LOKY_IS_BUFFER (self), FALSE);
+  g_return_val_if_fail (bytes != NULL, FALSE);
+
+  data = g_bytes_get_data (bytes, &size);
+  if (loky_buffer_is_sealed (self) || offset > self->size || size > self->size - offset)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+                   "%" G_GSIZE_FORMAT " bytes cannot be written at %" G_GSIZE_FORMAT
+                   " into a buffer of %" G_GSIZE_FORMAT " that is %s",
+                   size, offset, self->size, loky_buffer_is_sealed (self) ? "sealed" : "open");
+      return FALSE;
+    }
+  if (size > 0)
+    memcpy ((guint8 *) self->map + offset, data, size);
+  return TRUE;
+}
+
+/**
  * loky_buffer_seal:
  * @self: a buffer
  * @error: return location for an error

@@ -29,6 +29,9 @@ LOKY_AVAILABLE_IN_1_0
 gpointer loky_buffer_get_writable_data (LokyBuffer *self);
 
 LOKY_AVAILABLE_IN_1_0
+gboolean loky_buffer_write (LokyBuffer *self, gsize offset, GBytes *bytes, GError **error);
+
+LOKY_AVAILABLE_IN_1_0
 gboolean loky_buffer_seal (LokyBuffer *self, GError **error);
 
 LOKY_AVAILABLE_IN_1_0

@@ -420,6 +420,7 @@ waiter_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
   LokyWaiter *waiter = user_data;
 
+  LOKY_TSAN_ACQUIRE (waiter);
   loky_pool_lock (waiter->future->pool);
   waiter->is_cancelled = TRUE;
   g_cond_signal (&waiter->cond);
@@ -458,6 +459,7 @@ loky_future_wait (LokyFuture *self, gint64 timeout, GCancellable *cancellable, G
                                       !loky_pool_check_thread (self->pool, error)))
     return FALSE;
   g_cond_init (&waiter.cond);
+  LOKY_TSAN_RELEASE (&waiter);
   if (cancellable != NULL)
     handler = g_cancellable_connect (cancellable, G_CALLBACK (waiter_cancelled_cb), &waiter, NULL);
 

@@ -200,7 +200,8 @@ unlock_and_tell (LokyInput *self)
  *
  * Adds an item.
  *
- * When the map has room the item is submitted at once, in the calling thread.
+ * When the map has room the item is submitted at once, in the calling thread. In the thread that waits by
+ * [method@Loky.Results.next_async] a result that is at hand may be delivered before this returns.
  *
  * Since: 1.0
  */

@@ -8,6 +8,7 @@
 
 #include "loky-error.h"
 #include "loky-pool-internal.h"
+#include "loky-tsan-private.h"
 #include "loky-util-private.h"
 
 /* Somebody who waits for the pool to be warm or shut down: a GTask, or a thread. */
@@ -654,6 +655,7 @@ thread_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
   LokyPoolWait *wait = user_data;
 
+  LOKY_TSAN_ACQUIRE (wait);
   loky_pool_lock (wait->pool);
   wait->is_cancelled = TRUE;
   g_cond_signal (&wait->cond);
@@ -675,6 +677,7 @@ loky_pool_wait_sync (LokyPool *self,
   if (!loky_pool_check_process (self, error) || !loky_pool_check_thread (self, error))
     return FALSE;
   wait = pool_wait_new (self, condition);
+  LOKY_TSAN_RELEASE (wait);
   if (cancellable != NULL)
     handler = g_cancellable_connect (cancellable, G_CALLBACK (thread_cancelled_cb), wait, NULL);
 

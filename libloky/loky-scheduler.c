@@ -598,7 +598,9 @@ choose_surplus (LokyScheduler *self)
 {
   LokySchedulerWorker *least = g_queue_peek_tail (&self->idle);
 
-  for (GList *l = self->workers.head; least == NULL && l != NULL; l = l->next)
+  /* Of those that start the last one: whoever changes the limit all the time must not keep the first from
+   * ever serving. */
+  for (GList *l = self->workers.tail; least == NULL && l != NULL; l = l->prev)
     if (((LokySchedulerWorker *) l->data)->state == LOKY_WORKER_STATE_STARTING)
       least = l->data;
   if (least != NULL)

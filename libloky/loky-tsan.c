@@ -21,9 +21,13 @@ void __tsan_mutex_post_unlock (void *address, unsigned int flags);
 #define MUTEX_TRY_LOCK_FAILED (1u << 5)
 
 #define REAL(name)                                                                                 \
-  static __typeof__ (name) *real;                                                                  \
-  if (__atomic_load_n (&real, __ATOMIC_RELAXED) == NULL)                                           \
-    __atomic_store_n (&real, (__typeof__ (name) *) dlsym (RTLD_NEXT, #name), __ATOMIC_RELAXED)
+  static __typeof__ (name) *found;                                                                 \
+  __typeof__ (name) *real = __atomic_load_n (&found, __ATOMIC_ACQUIRE);                            \
+  if (real == NULL)                                                                                \
+    {                                                                                              \
+      real = (__typeof__ (name) *) dlsym (RTLD_NEXT, #name);                                       \
+      __atomic_store_n (&found, real, __ATOMIC_RELEASE);                                           \
+    }
 
 #undef g_mutex_lock
 #undef g_mutex_unlock
@@ -42,8 +46,8 @@ gboolean
 g_mutex_trylock (GMutex *mutex)
 {
   gboolean is_locked;
-
   REAL (g_mutex_trylock);
+
   __tsan_mutex_pre_lock (mutex, MUTEX_LINKER_INIT | MUTEX_TRY_LOCK);
   is_locked = real (mutex);
   __tsan_mutex_post_lock (
@@ -75,8 +79,8 @@ gboolean
 g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end_time)
 {
   gboolean is_signaled;
-
   REAL (g_cond_wait_until);
+
   __tsan_mutex_pre_unlock (mutex, 0);
   __tsan_mutex_post_unlock (mutex, 0);
   is_signaled = real (cond, mutex, end_time);

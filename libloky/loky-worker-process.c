@@ -21,8 +21,8 @@
 /* How much of a worker's output is kept for the error message, in bytes. */
 #define TAIL_SIZE 4096
 
-/* How long to wait for a status that somebody else may have taken, in ms. */
-#define STATUS_TIMEOUT 1000
+/* How long to wait for GLib's thread to reap, which it does at once unless it is kept from it, in ms. */
+#define STATUS_TIMEOUT 5000
 
 struct _LokyWorkerProcess
 {

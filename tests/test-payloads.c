@@ -123,6 +123,29 @@ make_buffer (gsize size)
   return buffer;
 }
 
+/* As a language does that has no pointers. */
+static void
+buffer_is_written_by_parts (LokyFixture *fixture, gconstpointer data)
+{
+  g_autoptr (LokyBuffer) buffer = loky_buffer_new (10, NULL);
+  g_autoptr (GBytes) part = g_bytes_new_static ("abcde", 5);
+  g_autoptr (GBytes) whole = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (loky_buffer_write (buffer, 0, part, &error));
+  g_assert_true (loky_buffer_write (buffer, 5, part, &error));
+  g_assert_no_error (error);
+  g_assert_false (loky_buffer_write (buffer, 6, part, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  g_assert_false (loky_buffer_write (buffer, G_MAXSIZE, part, NULL));
+  whole = loky_buffer_dup_bytes (buffer, &error);
+  g_assert_no_error (error);
+  g_assert_cmpmem (g_bytes_get_data (whole, NULL), g_bytes_get_size (whole), "abcdeabcde", 10);
+  g_assert_false (loky_buffer_write (buffer, 0, part, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
+}
+
 static void
 buffer_is_handed_over (LokyFixture *fixture, gconstpointer data)
 {
@@ -241,6 +264,7 @@ main (int argc, char **argv)
   LOKY_FIXTURE_ADD ("/loky/payloads/arguments-and-results-go-their-own-ways",
                     arguments_and_results_go_their_own_ways);
   LOKY_FIXTURE_ADD ("/loky/payloads/large-value-of-a-dying-worker", large_value_of_a_dying_worker);
+  LOKY_FIXTURE_ADD ("/loky/payloads/buffer-is-written-by-parts", buffer_is_written_by_parts);
   LOKY_FIXTURE_ADD ("/loky/payloads/buffer-is-handed-over", buffer_is_handed_over);
   LOKY_FIXTURE_ADD ("/loky/payloads/buffer-comes-back", buffer_comes_back);
   LOKY_FIXTURE_ADD ("/loky/payloads/buffer-may-be-dropped-after-the-submission",

@@ -1054,11 +1054,11 @@ test_warm_up_while_made_smaller (Harness *self, gconstpointer user_data)
   resize (self, 4);
   warm_up (self, 4);
   resize (self, 2);
-  expect (self, "start:1 start:2 start:3 start:4 kill:1=shutdown kill:2=shutdown");
+  expect (self, "start:1 start:2 start:3 start:4 kill:4=shutdown kill:3=shutdown");
   g_assert_false (loky_scheduler_is_warm (self->scheduler));
-  ready (self, get_worker (self, 3));
+  ready (self, get_worker (self, 1));
   g_assert_false (loky_scheduler_is_warm (self->scheduler));
-  ready (self, get_worker (self, 4));
+  ready (self, get_worker (self, 2));
   g_assert_true (loky_scheduler_is_warm (self->scheduler));
 }
 
@@ -1105,11 +1105,11 @@ test_fewer_workers_while_starting (Harness *self, gconstpointer user_data)
   submit (self);
   submit (self);
   resize (self, 1);
-  expect (self, "start:1 start:2 kill:1=shutdown");
-  gone (self, get_worker (self, 1));
+  expect (self, "start:1 start:2 kill:2=shutdown");
+  gone (self, get_worker (self, 2));
   expect (self, "");
-  ready (self, get_worker (self, 2));
-  expect (self, "send:1@2");
+  ready (self, get_worker (self, 1));
+  expect (self, "send:1@1");
 }
 
 static void

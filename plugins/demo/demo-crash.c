@@ -102,6 +102,7 @@ demo_crash (LokyTaskContext *context, GVariant *args, gpointer user_data, GError
       g_autofree char *what = g_strdup_printf ("exit with status %d", (int) status);
 
       announce (what);
+      g_clear_pointer (&what, g_free);
       exit ((int) status);
     }
 

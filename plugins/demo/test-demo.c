@@ -47,7 +47,6 @@ test_echo_returns_its_argument (Fixture *fixture, gconstpointer data)
       g_autoptr (GVariant) result = NULL;
 
       g_assert_no_error (error);
-      g_variant_ref_sink (value);
       result = call (fixture, "demo.echo", value, &error);
       g_assert_no_error (error);
       g_assert_cmpvariant (result, value);
