@@ -4,7 +4,8 @@
  *
  * GLib's locks are futexes inside a library that is not instrumented: the sanitizer would see no
  * order between threads and report every shared field. The functions below stand before GLib's for the
- * calls of this library (they are hidden), tell the sanitizer, and call GLib's. */
+ * calls of the library or module that they are in (they are hidden), tell the sanitizer, and call
+ * GLib's. */
 
 #include <dlfcn.h>
 #include <glib-object.h>
@@ -15,6 +16,12 @@ void __tsan_mutex_pre_lock (void *address, unsigned int flags);
 void __tsan_mutex_post_lock (void *address, unsigned int flags, int recursion);
 int __tsan_mutex_pre_unlock (void *address, unsigned int flags);
 void __tsan_mutex_post_unlock (void *address, unsigned int flags);
+
+/* In a program, which GLib's libraries refer to as well, they cannot be hidden; there they stand before
+ * GLib's for all. */
+#if defined(__PIE__) || !defined(__PIC__)
+#pragma GCC visibility push(default)
+#endif
 
 #define MUTEX_LINKER_INIT (1u << 0)
 #define MUTEX_TRY_LOCK (1u << 4)

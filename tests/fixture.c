@@ -17,7 +17,8 @@ get_timeout (void)
   return (guint) (WATCHDOG_TIMEOUT * CLAMP (factor, 1, 1000));
 }
 
-/* GLib makes its own thread and descriptors at its first child: before anything is counted. */
+/* GLib makes its own thread and descriptors at its first child, and those of the default context at its
+ * first use: before anything is counted. */
 static void
 warm_glib (void)
 {
@@ -25,6 +26,7 @@ warm_glib (void)
 
   g_assert_nonnull (process);
   g_assert_true (g_subprocess_wait (process, NULL, NULL));
+  g_assert_nonnull (g_main_context_default ());
 }
 
 void
