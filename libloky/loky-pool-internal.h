@@ -90,7 +90,6 @@ struct _LokyPool
   char **environment;
   GPtrArray *refusals;
   GError *broken;     /* why the executor is */
-  GError *start_error; /* why the last worker could not start */
   guint n_abandoned;
   gint64 timer; /* when the monitor wakes at the latest; -1: not by the clock */
   gboolean has_thread;

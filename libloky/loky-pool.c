@@ -124,7 +124,6 @@ loky_pool_unref (LokyPool *self)
   g_hash_table_unref (self->functions);
   g_ptr_array_unref (self->refusals);
   g_clear_error (&self->broken);
-  g_clear_error (&self->start_error);
   g_free (self->worker_path);
   g_strfreev (self->plugin_path);
   g_strfreev (self->environment);

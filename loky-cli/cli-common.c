@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "loky-suggest-private.h"
+
 #define DISPLAY_MAX 200
 #define CANCEL_GRACE 1000
 
@@ -105,30 +107,6 @@ cli_dup_for_display (const char *text, gsize length)
   return g_string_free (g_steal_pointer (&display), FALSE);
 }
 
-static guint
-edit_distance (const char *left, const char *right)
-{
-  gsize columns = strlen (right) + 1;
-  g_autofree guint *row = g_new (guint, columns);
-
-  for (gsize j = 0; j < columns; j++)
-    row[j] = j;
-  for (gsize i = 1; left[i - 1] != '\0'; i++)
-    {
-      guint diagonal = row[0];
-
-      row[0] = i;
-      for (gsize j = 1; j < columns; j++)
-        {
-          guint replaced = diagonal + (left[i - 1] != right[j - 1]);
-
-          diagonal = row[j];
-          row[j] = MIN (replaced, MIN (row[j], row[j - 1]) + 1);
-        }
-    }
-  return row[columns - 1];
-}
-
 const char *
 cli_find_nearest (const char *word, const char *const *candidates)
 {
@@ -137,7 +115,7 @@ cli_find_nearest (const char *word, const char *const *candidates)
 
   for (gsize i = 0; candidates[i] != NULL; i++)
     {
-      guint distance = edit_distance (word, candidates[i]);
+      guint distance = loky_suggest_distance (word, candidates[i]);
 
       if (distance < least)
         {
