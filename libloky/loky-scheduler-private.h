@@ -6,7 +6,7 @@
  *
  * Pure: the scheduler knows no process, file, clock or callback. It is told of an event and of the
  * time (CLOCK_MONOTONIC, in µs) and appends actions to the caller's list. The caller carries them
- * out in their order, before it tells of the next event; RECALL, PROBE and START are questions, which
+ * out in their order, before it tells of the next event; RECALL, PROBE, BEAT and START are questions, which
  * it answers at once, and the answer appends further actions to the same list.
  *
  * Tasks and workers are the caller's structures, which hold those below; the scheduler only links
@@ -39,6 +39,7 @@ typedef enum
   LOKY_DEADLINE_RUN,      /* of a task that was sent: its timeout, to be probed */
   LOKY_DEADLINE_GRACE,    /* of a task that was asked to stop */
   LOKY_DEADLINE_WORKER,   /* of a worker: starting, idle, leaving or dying */
+  LOKY_DEADLINE_BEAT,     /* of a worker that has a task: it is to answer */
   LOKY_DEADLINE_BACKOFF,  /* of the scheduler: the next start is allowed */
   LOKY_DEADLINE_STALL,    /* of the scheduler: look for tasks that wait behind a long one */
   LOKY_DEADLINE_SHUTDOWN, /* of the scheduler: drain no longer */
@@ -130,6 +131,7 @@ struct _LokySchedulerWorker
   gboolean may_leave;  /* was told to: however it ends then, no task is lost */
   gboolean was_killed; /* by the scheduler's decision */
   LokyDeadline deadline;
+  LokyDeadline beat;
   LokySchedulerTask *slots[LOKY_SCHEDULER_MAX_DEPTH];
   guint16 free_slots[LOKY_SCHEDULER_MAX_DEPTH];
   guint n_free_slots;
@@ -154,6 +156,7 @@ typedef enum
   LOKY_KILL_SHUTDOWN,
   LOKY_KILL_BROKEN,
   LOKY_KILL_UNRESPONSIVE, /* it did not say hello, or was told to leave and did not */
+  LOKY_KILL_SILENT,       /* it was asked whether it lives and did not answer */
 } LokyKillReason;
 
 typedef enum
@@ -163,6 +166,7 @@ typedef enum
   LOKY_ACTION_REVOKE,   /* task: its worker must not begin it any more; no answer */
   LOKY_ACTION_PROBE,    /* task; answered by loky_scheduler_probed() */
   LOKY_ACTION_STOP,     /* task: ask it to stop */
+  LOKY_ACTION_BEAT,     /* worker: ask it for a sign of life; answered by loky_scheduler_beaten() */
   LOKY_ACTION_COMPLETE, /* task, outcome; worker is the one that had it, or NULL */
   LOKY_ACTION_START,    /* answered by loky_scheduler_add_worker() */
   LOKY_ACTION_LEAVE,    /* worker: tell it to leave */
@@ -198,6 +202,11 @@ void loky_scheduler_set_idle_timeout (LokyScheduler *self,
                                       gint64 now,
                                       GArray *actions);
 void loky_scheduler_set_crash_policy (LokyScheduler *self, LokyCrashPolicy crash_policy);
+/* How long a worker has to say hello; for those that are started from now on. In µs. */
+void loky_scheduler_set_start_timeout (LokyScheduler *self, gint64 start_timeout);
+/* How often a worker that has a task is asked for a sign of life, and how long it has to give it. In µs,
+ * negative for never; for tasks that are sent from now on to workers that have none. */
+void loky_scheduler_set_heartbeat (LokyScheduler *self, gint64 heartbeat);
 
 LokyExecutorState loky_scheduler_get_state (LokyScheduler *self);
 gboolean loky_scheduler_is_broken (LokyScheduler *self); /* also when it was shut down after that */
@@ -265,6 +274,14 @@ void loky_scheduler_probed (LokyScheduler *self,
                             LokySchedulerTask *task,
                             gboolean running,
                             gint64 started,
+                            gint64 now,
+                            GArray *actions);
+
+/* @has_answered: whether the worker has answered when it was asked the last time, TRUE if it was not
+ * asked yet. It is asked again. */
+void loky_scheduler_beaten (LokyScheduler *self,
+                            LokySchedulerWorker *worker,
+                            gboolean has_answered,
                             gint64 now,
                             GArray *actions);
 

@@ -15,7 +15,7 @@
 #define LEAVE_TIME (5 * G_USEC_PER_SEC)
 #define KILL_TIME (5 * G_USEC_PER_SEC)
 
-/* How long a worker has to say hello, in µs. */
+/* How long a worker has to say hello unless it was told otherwise, in µs. */
 #define START_TIME (30 * G_USEC_PER_SEC)
 
 /* Workers that die before they serve: the pause doubles from the first to the longest, in µs; after
@@ -37,6 +37,8 @@ struct _LokyScheduler
   LokyCrashPolicy crash_policy;
   guint max_workers;
   gint64 idle_timeout;
+  gint64 start_timeout;
+  gint64 heartbeat;
 
   GPtrArray *levels; /* of Level, by priority; none is empty */
   guint64 n_queued;
@@ -319,7 +321,10 @@ detach (LokyScheduler *self, LokySchedulerTask *task)
   if (worker->tasks.length > 0)
     self->n_ahead--;
   else
-    self->n_busy--;
+    {
+      self->n_busy--;
+      clear_deadline (&worker->beat);
+    }
   clear_deadline (&task->deadline);
   task->recall = LOKY_RECALL_NONE;
 }
@@ -355,6 +360,8 @@ send (LokyScheduler *self,
       self->n_busy++;
       worker->last_activity = now;
       clear_deadline (&worker->deadline);
+      if (self->heartbeat >= 0)
+        set_deadline (self, &worker->beat, LOKY_DEADLINE_BEAT, later (now, self->heartbeat));
     }
   g_queue_push_tail_link (&worker->tasks, &task->link);
   relist (self, worker);
@@ -505,6 +512,8 @@ loky_scheduler_new (guint max_workers)
 
   self->max_workers = MAX (max_workers, 1);
   self->idle_timeout = -1;
+  self->start_timeout = START_TIME;
+  self->heartbeat = -1;
   self->levels = g_ptr_array_new_with_free_func ((GDestroyNotify) level_free);
   self->deadlines = g_sequence_new (NULL);
   g_queue_init (&self->workers);
@@ -520,6 +529,18 @@ loky_scheduler_free (LokyScheduler *self)
   g_ptr_array_unref (self->levels);
   g_sequence_free (self->deadlines);
   g_free (self);
+}
+
+void
+loky_scheduler_set_start_timeout (LokyScheduler *self, gint64 start_timeout)
+{
+  self->start_timeout = start_timeout;
+}
+
+void
+loky_scheduler_set_heartbeat (LokyScheduler *self, gint64 heartbeat)
+{
+  self->heartbeat = heartbeat;
 }
 
 LokyExecutorState
@@ -815,13 +836,14 @@ loky_scheduler_add_worker (LokyScheduler *self, LokySchedulerWorker *worker)
   worker->pool_link.data = worker;
   worker->list_link.data = worker;
   worker->deadline.owner = worker;
+  worker->beat.owner = worker;
   worker->n_free_slots = LOKY_SCHEDULER_MAX_DEPTH;
   /* The first slots are used first: the pages of the others are never touched. */
   for (guint i = 0; i < LOKY_SCHEDULER_MAX_DEPTH; i++)
     worker->free_slots[i] = (guint16) (LOKY_SCHEDULER_MAX_DEPTH - 1 - i);
   g_queue_push_tail_link (&self->workers, &worker->pool_link);
   set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER,
-                later (self->last_start, START_TIME));
+                later (self->last_start, self->start_timeout));
 }
 
 void
@@ -854,6 +876,7 @@ loky_scheduler_worker_dying (LokyScheduler *self, LokySchedulerWorker *worker, g
     self->n_starting--;
   worker->state = LOKY_WORKER_STATE_DYING;
   unlist (worker);
+  clear_deadline (&worker->beat);
   set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER, later (now, KILL_TIME));
 }
 
@@ -887,6 +910,7 @@ loky_scheduler_worker_gone (LokyScheduler *self,
   worker->state = LOKY_WORKER_STATE_GONE;
   unlist (worker);
   clear_deadline (&worker->deadline);
+  clear_deadline (&worker->beat);
   g_queue_unlink (&self->workers, &worker->pool_link);
   self->n_workers--;
 
@@ -1044,6 +1068,27 @@ loky_scheduler_probed (LokyScheduler *self,
     set_deadline (self, &task->deadline, LOKY_DEADLINE_RUN, MAX (at, now + 1000));
 }
 
+void
+loky_scheduler_beaten (LokyScheduler *self,
+                       LokySchedulerWorker *worker,
+                       gboolean has_answered,
+                       gint64 now,
+                       GArray *actions)
+{
+  if (!is_live (worker) || worker->tasks.length == 0)
+    return;
+  /* Who looks so late may have been stopped together with the worker: it has another chance. */
+  if (has_answered || now - worker->beat.at > self->heartbeat / 2)
+    {
+      if (self->heartbeat >= 0)
+        set_deadline (self, &worker->beat, LOKY_DEADLINE_BEAT, later (now, self->heartbeat));
+      return;
+    }
+  /* A death like any other: it is not the scheduler's will that it does not answer. */
+  loky_scheduler_worker_dying (self, worker, now);
+  act_kill (actions, worker, LOKY_KILL_SILENT);
+}
+
 /* --- time ------------------------------------------------------------------------------------- */
 
 static void
@@ -1107,6 +1152,9 @@ deadline_passed (LokyScheduler *self, LokyDeadline *deadline, gint64 now, GArray
       break;
     case LOKY_DEADLINE_WORKER:
       worker_deadline (self, deadline->owner, now, actions);
+      break;
+    case LOKY_DEADLINE_BEAT:
+      act (actions, LOKY_ACTION_BEAT, NULL, deadline->owner);
       break;
     case LOKY_DEADLINE_STALL:
       look_for_stalls (self, now, actions);

@@ -30,6 +30,8 @@ typedef struct
   gboolean is_told_to_leave;
   gboolean is_killed;
   gboolean is_abandoned;
+  gboolean is_asked;  /* for a sign of life */
+  gboolean is_silent; /* and gives none */
 } Worker;
 
 typedef struct
@@ -39,6 +41,7 @@ typedef struct
   gint64 now;
   guint max_workers;
   gint64 idle_timeout;
+  gint64 heartbeat;
   gboolean is_mad; /* the workers' answers cannot be believed */
   GArray *actions;
   GString *log;
@@ -71,6 +74,7 @@ harness_init (Harness *self, guint max_workers)
     .now = 1000 * SECOND,
     .max_workers = max_workers,
     .idle_timeout = -1,
+    .heartbeat = -1,
     .actions = g_array_new (FALSE, FALSE, sizeof (LokyAction)),
     .log = g_string_new (NULL),
     .tasks = g_ptr_array_new_with_free_func (free_task),
@@ -119,7 +123,8 @@ outcome_to_string (LokyOutcome outcome)
 static const char *
 reason_to_string (LokyKillReason reason)
 {
-  static const char *const names[] = { "stop-task", "shutdown", "broken", "unresponsive" };
+  static const char *const names[] = { "stop-task", "shutdown", "broken", "unresponsive",
+                                       "silent" };
 
   g_assert_cmpuint (reason, <, G_N_ELEMENTS (names));
   return names[reason];
@@ -211,6 +216,16 @@ do_start (Harness *self)
 }
 
 static void
+do_beat (Harness *self, Worker *worker)
+{
+  gboolean has_answered = !worker->is_asked || !worker->is_silent;
+
+  worker->is_asked = TRUE;
+  write_down (self, "beat:%u=%s", worker->id, has_answered ? "yes" : "no");
+  loky_scheduler_beaten (self->scheduler, &worker->scheduling, has_answered, self->now, self->actions);
+}
+
+static void
 do_action (Harness *self, const LokyAction *action)
 {
   Task *task = (Task *) action->task;
@@ -235,6 +250,9 @@ do_action (Harness *self, const LokyAction *action)
       g_assert_false (task->is_stopped);
       task->is_stopped = TRUE;
       write_down (self, "stop:%u", task->id);
+      break;
+    case LOKY_ACTION_BEAT:
+      do_beat (self, worker);
       break;
     case LOKY_ACTION_COMPLETE:
       do_complete (self, task, action->outcome);
@@ -316,6 +334,8 @@ check_worker (Harness *self, Worker *worker)
   for (GList *l = worker->tasks.head; l != NULL; l = l->next)
     g_assert_nonnull (g_queue_find (&it->tasks, l->data));
   check_slots (worker);
+  g_assert_cmpint (is_set (&it->beat), ==,
+                   self->heartbeat >= 0 && n_tasks > 0 && it->state < LOKY_WORKER_STATE_DYING);
 
   switch (it->state)
     {
@@ -567,6 +587,14 @@ set_idle_timeout (Harness *self, gint64 idle_timeout)
   self->idle_timeout = idle_timeout;
   loky_scheduler_set_idle_timeout (self->scheduler, idle_timeout, self->now, self->actions);
   run_actions (self);
+}
+
+/* Before anything is sent. */
+static void
+set_heartbeat (Harness *self, gint64 heartbeat)
+{
+  self->heartbeat = heartbeat;
+  loky_scheduler_set_heartbeat (self->scheduler, heartbeat);
 }
 
 static void

@@ -987,6 +987,67 @@ test_unresponsive (Harness *self, gconstpointer user_data)
 }
 
 static void
+test_heartbeat (Harness *self, gconstpointer user_data)
+{
+  prepare (self, 1, SECOND * 1000);
+  set_heartbeat (self, SECOND);
+  g_assert_cmpint (loky_scheduler_get_deadline (self->scheduler), ==, -1);
+  begin (self, submit (self));
+  forget (self);
+  pass_time (self, SECOND);
+  expect (self, "beat:1=yes");
+  pass_time (self, SECOND);
+  expect (self, "beat:1=yes");
+  result (self, 1);
+  /* Who rests is not asked. */
+  g_assert_cmpint (loky_scheduler_get_deadline (self->scheduler), ==, -1);
+}
+
+static void
+test_silence (Harness *self, gconstpointer user_data)
+{
+  prepare (self, 1, SECOND * 1000);
+  set_heartbeat (self, SECOND);
+  begin (self, submit (self));
+  get_worker (self, 1)->is_silent = TRUE;
+  forget (self);
+  pass_time (self, SECOND);
+  expect (self, "beat:1=yes");
+  pass_time (self, SECOND);
+  expect (self, "beat:1=no kill:1=silent");
+  gone (self, get_worker (self, 1));
+  expect (self, "kept:1 end:1=died");
+}
+
+/* The application was stopped itself, and looks late. */
+static void
+test_silence_is_judged_in_time_only (Harness *self, gconstpointer user_data)
+{
+  prepare (self, 1, SECOND * 1000);
+  set_heartbeat (self, SECOND);
+  begin (self, submit (self));
+  get_worker (self, 1)->is_silent = TRUE;
+  pass_time (self, SECOND);
+  forget (self);
+  pass_time (self, 3 * SECOND);
+  expect (self, "beat:1=no");
+  pass_time (self, SECOND);
+  expect (self, "beat:1=no kill:1=silent");
+}
+
+static void
+test_start_timeout (Harness *self, gconstpointer user_data)
+{
+  loky_scheduler_set_start_timeout (self->scheduler, SECOND);
+  submit (self);
+  forget (self);
+  pass_time (self, SECOND - 1);
+  expect (self, "");
+  pass_time (self, 1);
+  expect (self, "kill:1=unresponsive start:2");
+}
+
+static void
 test_warm_up (Harness *self, gconstpointer user_data)
 {
   g_assert_true (loky_scheduler_is_warm (self->scheduler));
@@ -1524,6 +1585,8 @@ run_schedule (guint max_workers, gboolean is_mad)
 
   harness_init (&self, max_workers);
   self.is_mad = is_mad;
+  if (g_test_rand_int_range (0, 3) == 0)
+    set_heartbeat (&self, g_test_rand_int_range (1, 1000) * MSEC);
   for (guint i = 0; i < n_events; i++)
     {
       random_event (&self, functions);
@@ -1623,6 +1686,10 @@ add_workers (void)
   ADD ("idle-timeout", test_idle_timeout);
   ADD ("idle-timeout-is-changed", test_idle_timeout_is_changed);
   ADD ("unresponsive", test_unresponsive);
+  ADD ("heartbeat", test_heartbeat);
+  ADD ("silence", test_silence);
+  ADD ("silence-is-judged-in-time-only", test_silence_is_judged_in_time_only);
+  ADD ("start-timeout", test_start_timeout);
   ADD ("warm-up", test_warm_up);
   ADD ("warm-up-with-failed-starts", test_warm_up_with_failed_starts);
   ADD ("warm-up-ends-when-broken", test_warm_up_ends_when_broken);
