@@ -7,7 +7,8 @@
  * and whether it was begun, when, how far it is, whether it is to stop; and what a worker that dies
  * leaves behind.
  *
- * Who writes: the parent the states QUEUED and RECALLED and the cancel numbers, the worker all else.
+ * Who writes: the parent the states QUEUED and RECALLED, the cancel numbers and what it asked, the worker
+ * all else.
  * The parent keeps its own record of what it sent: the area is evidence, never an index, since a
  * worker that went mad can write anything into it.
  *
@@ -16,7 +17,7 @@
  *
  * Every access to a slot is atomic: callable from any thread of either process. */
 
-#include <glib.h>
+#include "loky-crash-private.h"
 
 G_BEGIN_DECLS
 
@@ -42,14 +43,27 @@ typedef struct
   guint64 reserved[4];
 } LokyControlSlot;
 
+/* How far a worker is. */
+typedef enum
+{
+  LOKY_PHASE_STARTING,
+  LOKY_PHASE_INITIALIZING, /* runs the initializer */
+  LOKY_PHASE_SERVING,
+} LokyPhase;
+
 typedef struct
 {
   guint32 magic;
   guint32 n_slots;
-  guint32 reserved[14];
+  guint32 phase;
+  gint32 exit_status; /* 1 + the status given to exit(); 0: it was not called */
+  guint64 asked;      /* how often the parent asked for a sign of life */
+  guint64 answered;   /* the last of these that the watchdog saw */
+  guint32 reserved[8];
   char reason[LOKY_CONTROL_REASON_SIZE]; /* why the worker ended itself */
   char loading[LOKY_CONTROL_PATH_SIZE];  /* the plugin that is being opened, while it is */
-  LokyControlSlot slots[LOKY_CONTROL_N_SLOTS];
+  LokyCrashRecord crash;
+  LokyControlSlot slots[LOKY_CONTROL_N_SLOTS] __attribute__ ((aligned (64)));
 } LokyControlArea;
 
 typedef struct
@@ -74,11 +88,24 @@ gboolean loky_control_recall (LokyControl *self, guint slot, guint64 number);
 gboolean loky_control_is_running (LokyControl *self, guint slot, guint64 number, gint64 *started);
 void loky_control_cancel (LokyControl *self, guint slot, guint64 number);
 gdouble loky_control_get_progress (LokyControl *self, guint slot);
+/* Parent: asks for a sign of life; the doorbell is to be rung after it. */
+void loky_control_ask (LokyControl *self, guint64 number);
+guint64 loky_control_get_answered (LokyControl *self);
+LokyPhase loky_control_get_phase (LokyControl *self);
+/* The status that exit() was called with, or -1. */
+int loky_control_get_exit_status (LokyControl *self);
+/* What the worker recorded when a signal ended it, or NULL. */
+LokyCrash *loky_control_dup_crash (LokyControl *self);
 
 /* Worker. FALSE: it was recalled. */
 gboolean loky_control_claim (LokyControl *self, guint slot, guint64 number);
 gboolean loky_control_is_cancelled (LokyControl *self, guint slot, guint64 number);
 void loky_control_set_progress (LokyControl *self, guint slot, gdouble progress);
+
+/* Worker, in any thread: gives the sign of life that it was asked for. */
+void loky_control_answer (LokyControl *self);
+void loky_control_set_phase (LokyControl *self, LokyPhase phase);
+void loky_control_set_exit_status (LokyControl *self, int status);
 
 /* Worker: leaves a text for the parent to find. */
 void loky_control_set_reason (LokyControl *self, const char *reason);

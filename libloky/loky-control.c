@@ -175,6 +175,58 @@ loky_control_set_progress (LokyControl *self, guint slot, gdouble progress)
   __atomic_store_n (&self->area->slots[slot].progress, bits, __ATOMIC_RELAXED);
 }
 
+void
+loky_control_ask (LokyControl *self, guint64 number)
+{
+  __atomic_store_n (&self->area->asked, number, __ATOMIC_RELEASE);
+}
+
+guint64
+loky_control_get_answered (LokyControl *self)
+{
+  return __atomic_load_n (&self->area->answered, __ATOMIC_ACQUIRE);
+}
+
+void
+loky_control_answer (LokyControl *self)
+{
+  guint64 asked = __atomic_load_n (&self->area->asked, __ATOMIC_ACQUIRE);
+
+  __atomic_store_n (&self->area->answered, asked, __ATOMIC_RELEASE);
+}
+
+LokyPhase
+loky_control_get_phase (LokyControl *self)
+{
+  if (self->area == NULL)
+    return LOKY_PHASE_STARTING;
+  return (LokyPhase) __atomic_load_n (&self->area->phase, __ATOMIC_ACQUIRE);
+}
+
+void
+loky_control_set_phase (LokyControl *self, LokyPhase phase)
+{
+  __atomic_store_n (&self->area->phase, (guint32) phase, __ATOMIC_RELEASE);
+}
+
+int
+loky_control_get_exit_status (LokyControl *self)
+{
+  return self->area != NULL ? __atomic_load_n (&self->area->exit_status, __ATOMIC_ACQUIRE) - 1 : -1;
+}
+
+void
+loky_control_set_exit_status (LokyControl *self, int status)
+{
+  __atomic_store_n (&self->area->exit_status, (status & 0xff) + 1, __ATOMIC_RELEASE);
+}
+
+LokyCrash *
+loky_control_dup_crash (LokyControl *self)
+{
+  return self->area != NULL ? loky_crash_read (&self->area->crash) : NULL;
+}
+
 /* The first byte is written last, and cleared first, so that a reader sees no half of a text that
  * was complete; what it copies is bounded and checked anyway. */
 static void

@@ -44,6 +44,9 @@ G_BEGIN_DECLS
  * @LOKY_ERROR_RESOURCES: the system refused memory or descriptors for this task; try again later
  * @LOKY_ERROR_FORKED: the executor was made before a fork() and used in the child: make a new one
  *   there
+ * @LOKY_ERROR_OUT_OF_MEMORY: the worker that ran the task was ended for want of memory: give it more, or less
+ *   to do
+ * @LOKY_ERROR_INITIALIZER: the initializer of the workers does not succeed; the message says why
  *
  * What went wrong, by what the caller can do about it.
  *
@@ -69,6 +72,8 @@ typedef enum
   LOKY_ERROR_TOO_LARGE,
   LOKY_ERROR_RESOURCES,
   LOKY_ERROR_FORKED,
+  LOKY_ERROR_OUT_OF_MEMORY,
+  LOKY_ERROR_INITIALIZER,
 } LokyError;
 
 LOKY_AVAILABLE_IN_1_0

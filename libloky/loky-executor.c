@@ -9,6 +9,9 @@
 #include "loky-paths-private.h"
 #include "loky-tsan-private.h"
 
+/* ms */
+#define DEFAULT_START_TIMEOUT 30000
+
 /**
  * LokyExecutor:
  *
@@ -45,6 +48,10 @@ struct _LokyExecutor
   char *worker_path;             /* lock */
   char **plugin_path;            /* lock */
   char **environment;            /* lock */
+  char *initializer;             /* lock */
+  GVariant *initializer_args;    /* lock */
+  gint64 start_timeout;          /* lock */
+  gint64 heartbeat_timeout;      /* lock */
 
   /* of the context */
   LokyExecutorState told_state;
@@ -62,6 +69,10 @@ enum
   PROP_WORKER_PATH,
   PROP_PLUGIN_PATH,
   PROP_ENVIRONMENT,
+  PROP_INITIALIZER,
+  PROP_INITIALIZER_ARGS,
+  PROP_START_TIMEOUT,
+  PROP_HEARTBEAT_TIMEOUT,
   PROP_STATE,
   PROP_N_WORKERS,
   PROP_N_PENDING,
@@ -174,6 +185,8 @@ loky_executor_finalize (GObject *object)
   g_free (self->worker_path);
   g_strfreev (self->plugin_path);
   g_strfreev (self->environment);
+  g_free (self->initializer);
+  g_clear_pointer (&self->initializer_args, g_variant_unref);
   g_mutex_clear (&self->lock);
 
   G_OBJECT_CLASS (loky_executor_parent_class)->finalize (object);
@@ -206,6 +219,18 @@ loky_executor_get_property (GObject *object, guint prop_id, GValue *value, GPara
       break;
     case PROP_ENVIRONMENT:
       g_value_set_boxed (value, self->environment);
+      break;
+    case PROP_INITIALIZER:
+      g_value_set_string (value, self->initializer);
+      break;
+    case PROP_INITIALIZER_ARGS:
+      g_value_set_variant (value, self->initializer_args);
+      break;
+    case PROP_START_TIMEOUT:
+      g_value_set_int64 (value, self->start_timeout);
+      break;
+    case PROP_HEARTBEAT_TIMEOUT:
+      g_value_set_int64 (value, self->heartbeat_timeout);
       break;
     case PROP_STATE:
       g_value_set_enum (value, status.state);
@@ -279,6 +304,22 @@ loky_executor_set_property (GObject *object, guint prop_id, const GValue *value,
     case PROP_ENVIRONMENT:
       set_strv (self, &self->environment, value);
       loky_pool_set_environment (self->pool, (const char *const *) self->environment);
+      break;
+    case PROP_INITIALIZER:
+      self->initializer = g_value_dup_string (value);
+      loky_pool_set_initializer (self->pool, self->initializer);
+      break;
+    case PROP_INITIALIZER_ARGS:
+      self->initializer_args = g_value_dup_variant (value);
+      loky_pool_set_initializer_args (self->pool, self->initializer_args);
+      break;
+    case PROP_START_TIMEOUT:
+      self->start_timeout = g_value_get_int64 (value);
+      loky_pool_set_start_timeout (self->pool, self->start_timeout);
+      break;
+    case PROP_HEARTBEAT_TIMEOUT:
+      self->heartbeat_timeout = g_value_get_int64 (value);
+      loky_pool_set_heartbeat (self->pool, self->heartbeat_timeout);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
@@ -356,6 +397,56 @@ install_settings (void)
    */
   properties[PROP_ENVIRONMENT]
       = g_param_spec_boxed ("environment", NULL, NULL, G_TYPE_STRV, constant);
+
+  /**
+   * LokyExecutor:initializer:
+   *
+   * The name of a task that each worker runs before it serves; %NULL for none. Its result is dropped.
+   *
+   * A worker whose initializer fails, crashes or does not return within
+   * [property@Loky.Executor:start-timeout] does not serve. When that happens five times in a row and no
+   * worker serves, the executor is broken, and its tasks end with %LOKY_ERROR_INITIALIZER and the message of
+   * the last failure.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_INITIALIZER] = g_param_spec_string ("initializer", NULL, NULL, NULL, constant);
+
+  /**
+   * LokyExecutor:initializer-args:
+   *
+   * The arguments of the initializer; %NULL stands for the empty tuple. At most 1 MiB, without handles of
+   * buffers.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_INITIALIZER_ARGS] = g_param_spec_variant (
+      "initializer-args", NULL, NULL, G_VARIANT_TYPE_ANY, NULL, constant);
+
+  /**
+   * LokyExecutor:start-timeout:
+   *
+   * How long a worker may take from its start until it serves, its initializer included, in milliseconds;
+   * after that it is killed and counts as one that could not be started.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_START_TIMEOUT] = g_param_spec_int64 ("start-timeout", NULL, NULL, 1, G_MAXINT64,
+                                                       DEFAULT_START_TIMEOUT, constant);
+
+  /**
+   * LokyExecutor:heartbeat-timeout:
+   *
+   * How long a worker that runs a task may take to give a sign of life, in milliseconds; -1 for ever.
+   *
+   * It is asked so often, and killed when it does not answer until it would be asked again: its task ends
+   * with %LOKY_ERROR_WORKER_DIED, or is tried again as after a crash. A worker answers while its task computes,
+   * sleeps or waits, but not when it was stopped (SIGSTOP). Workers without a task are not asked.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_HEARTBEAT_TIMEOUT]
+      = g_param_spec_int64 ("heartbeat-timeout", NULL, NULL, -1, G_MAXINT64, -1, constant);
 }
 
 static void

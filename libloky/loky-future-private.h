@@ -31,6 +31,8 @@ typedef struct
   int term_signal; /* 0: none */
   int exit_status; /* -1: none */
   char *stderr_tail;
+  char *backtrace;
+  guint worker_id;
 } LokyLoss;
 
 /* Told in whatever thread ends a future, without any lock held, once. */

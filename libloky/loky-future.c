@@ -59,6 +59,7 @@ void
 loky_loss_free (LokyLoss *self)
 {
   g_free (self->stderr_tail);
+  g_free (self->backtrace);
   g_free (self);
 }
 
@@ -801,4 +802,46 @@ loky_future_dup_stderr_tail (LokyFuture *self)
 
   /* Constant from the end on. */
   return g_strdup (get_loss (self).stderr_tail);
+}
+
+/**
+ * loky_future_dup_backtrace:
+ * @self: a future
+ *
+ * Gets where the worker of a lost task was when a signal ended it: by a crash, or since the task did not stop
+ * when it was asked to.
+ *
+ * One line for each frame, the innermost first: "#0 function (file:line) [module+0xoffset]", as much of it as
+ * is known. Function, file and line are there where the module has its symbols and its debug information.
+ *
+ * Returns: (transfer full) (nullable): the backtrace, in valid UTF-8, at most 64 lines; %NULL if there is
+ *   none
+ *
+ * Since: 1.0
+ */
+char *
+loky_future_dup_backtrace (LokyFuture *self)
+{
+  g_return_val_if_fail (is_submitted (self), NULL);
+
+  /* Constant from the end on. */
+  return g_strdup (get_loss (self).backtrace);
+}
+
+/**
+ * loky_future_get_worker_id:
+ * @self: a future
+ *
+ * Gets the number of the worker with which the task was lost, as its error names it.
+ *
+ * Returns: the number, from 1; 0 if the task was not lost
+ *
+ * Since: 1.0
+ */
+guint
+loky_future_get_worker_id (LokyFuture *self)
+{
+  g_return_val_if_fail (is_submitted (self), 0);
+
+  return get_loss (self).worker_id;
 }

@@ -72,4 +72,10 @@ gint loky_future_get_exit_status (LokyFuture *self);
 LOKY_AVAILABLE_IN_1_0
 char *loky_future_dup_stderr_tail (LokyFuture *self) G_GNUC_WARN_UNUSED_RESULT;
 
+LOKY_AVAILABLE_IN_1_0
+char *loky_future_dup_backtrace (LokyFuture *self) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+guint loky_future_get_worker_id (LokyFuture *self);
+
 G_END_DECLS

@@ -26,14 +26,15 @@ typedef enum
 
   /* from the worker */
   LOKY_MESSAGE_HELLO = 32,   /* HELLO_TYPE: ready for tasks */
-  LOKY_MESSAGE_START_FAILED, /* NAME_TYPE: why the worker cannot serve */
+  LOKY_MESSAGE_START_FAILED, /* NAME_TYPE: why the worker cannot serve; number: 1 when its initializer failed */
   LOKY_MESSAGE_RESULT,       /* a value; slot and number of the task */
   LOKY_MESSAGE_FAILURE,      /* FAILURE_TYPE; slot and number of the task */
   LOKY_MESSAGE_PROGRESS,     /* empty; slot and number: there is news in the control area */
   LOKY_MESSAGE_GOODBYE,      /* empty: the last frame of a worker that leaves in order */
 } LokyMessageType;
 
-#define LOKY_MESSAGE_SETUP_TYPE "(suuaaya(tttss))" /* version, worker id, slots, plugin path, refused */
+/* version, worker id, slots, plugin path, refused, initializer, its arguments */
+#define LOKY_MESSAGE_SETUP_TYPE "(suuaaya(tttss)smv)"
 #define LOKY_MESSAGE_NAME_TYPE "(s)"
 #define LOKY_MESSAGE_NAME_TYPE_BORROWED "(&s)"
 #define LOKY_MESSAGE_REFUSE_TYPE "(tttss)" /* device, inode, mtime in ns, path, reason */

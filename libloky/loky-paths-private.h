@@ -11,6 +11,10 @@ G_BEGIN_DECLS
  * where it was installed. Always an absolute path, which may not exist. */
 char *loky_paths_find_worker (const char *chosen);
 
+/* The program that puts backtraces into words, beside @worker or beside the installed one; NULL if there is
+ * none. */
+char *loky_paths_find_symbolizer (const char *worker);
+
 /* The folders of LOKY_PLUGIN_PATH, then the one beside our own library or where it was installed. */
 char **loky_paths_get_plugin_path (void);
 

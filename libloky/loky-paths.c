@@ -61,6 +61,25 @@ loky_paths_find_worker (const char *chosen)
                          LOKY_LIBEXECDIR "/loky-worker");
 }
 
+char *
+loky_paths_find_symbolizer (const char *worker)
+{
+  g_autofree char *folder = g_path_get_dirname (worker);
+  g_autofree char *path = g_build_filename (folder, "loky-symbolize", NULL);
+  g_autofree char *installed = NULL;
+
+  if (!g_file_test (path, G_FILE_TEST_IS_EXECUTABLE))
+    {
+      /* The worker is one of somebody's own. */
+      installed = loky_paths_find_worker (NULL);
+      g_free (folder);
+      folder = g_path_get_dirname (installed);
+      g_free (path);
+      path = g_build_filename (folder, "loky-symbolize", NULL);
+    }
+  return g_file_test (path, G_FILE_TEST_IS_EXECUTABLE) ? g_steal_pointer (&path) : NULL;
+}
+
 char **
 loky_paths_get_plugin_path (void)
 {

@@ -72,10 +72,28 @@ stop_task (LokySchedulerTask *task)
   ring_doorbell (worker);
 }
 
+/* Whether the worker has answered the last question; asks the next one. */
+static gboolean
+ask_for_a_beat (LokyPoolWorker *worker)
+{
+  gboolean has_answered = loky_control_get_answered (&worker->control) == worker->n_beats;
+
+  loky_control_ask (&worker->control, ++worker->n_beats);
+  ring_doorbell (worker);
+  return has_answered;
+}
+
+LokyError
+loky_pool_get_broken_code_locked (LokyPool *self)
+{
+  return g_error_matches (self->broken, LOKY_ERROR, LOKY_ERROR_INITIALIZER) ? LOKY_ERROR_INITIALIZER
+                                                                            : LOKY_ERROR_BROKEN;
+}
+
 static GError *
 describe_broken (LokyPool *self, const char *name)
 {
-  return g_error_new (LOKY_ERROR, LOKY_ERROR_BROKEN, "The task “%s” cannot be run any more: %s", name,
+  return g_error_new (LOKY_ERROR, loky_pool_get_broken_code_locked (self), "The task “%s” cannot be run any more: %s", name,
                       self->broken != NULL ? self->broken->message : "the executor is broken");
 }
 
@@ -85,6 +103,7 @@ describe_timeout (const LokyAction *action, const char *name)
 {
   LokyPoolWorker *worker = (LokyPoolWorker *) action->worker;
   g_autofree char *loading = worker != NULL ? loky_control_dup_loading (&worker->control) : NULL;
+  g_autofree char *place = worker != NULL ? loky_pool_describe_place (worker, "; it was in") : g_strdup ("");
   double seconds = (double) action->task->timeout / G_USEC_PER_SEC;
 
   if (loading != NULL)
@@ -92,11 +111,20 @@ describe_timeout (const LokyAction *action, const char *name)
       g_autofree char *path = g_filename_display_name (loading);
 
       return g_error_new (LOKY_ERROR, LOKY_ERROR_PLUGIN,
-                          "The plugin “%s” was not opened for the task “%s” within %g s", path, name,
-                          seconds);
+                          "The plugin “%s” was not opened for the task “%s” within %g s%s", path, name,
+                          seconds, place);
     }
   return g_error_new (LOKY_ERROR, LOKY_ERROR_TIMED_OUT,
-                      "The task “%s” ran for longer than its timeout of %g s", name, seconds);
+                      "The task “%s” ran for longer than its timeout of %g s%s", name, seconds, place);
+}
+
+static GError *
+describe_cancellation (const LokyAction *action, const char *name)
+{
+  LokyPoolWorker *worker = (LokyPoolWorker *) action->worker;
+  g_autofree char *place = worker != NULL ? loky_pool_describe_place (worker, "; it was in") : g_strdup ("");
+
+  return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The task “%s” was cancelled%s", name, place);
 }
 
 static GError *
@@ -108,7 +136,7 @@ describe_end (LokyPool *self, const LokyAction *action, LokyFuture *future)
   switch (action->outcome)
     {
     case LOKY_OUTCOME_CANCELLED:
-      return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The task “%s” was cancelled", name);
+      return describe_cancellation (action, name);
     case LOKY_OUTCOME_TIMED_OUT:
       return describe_timeout (action, name);
     case LOKY_OUTCOME_QUEUE_TIMED_OUT:
@@ -151,6 +179,10 @@ complete_task (LokyPoolTurn *turn, const LokyAction *action)
         g_clear_error (&error);
       if (error == NULL)
         error = describe_end (turn->pool, action, future);
+      /* It was stopped together with its worker. */
+      if (future->loss == NULL && action->worker != NULL &&
+          action->worker->state == LOKY_WORKER_STATE_GONE)
+        future->loss = loky_pool_make_loss ((LokyPoolWorker *) action->worker);
     }
   loky_future_end_locked (future, end, payload, error);
   future->next_ended = NULL;
@@ -205,6 +237,8 @@ run_action (LokyPoolTurn *turn, const LokyAction *action)
       break;
     case LOKY_ACTION_REVOKE:
       loky_control_recall (&worker->control, task->slot, task->number);
+      /* Its backtrace may be waited for in vain. */
+      turn->wakes_monitor = TRUE;
       break;
     case LOKY_ACTION_PROBE:
       is_running = loky_control_is_running (&worker->control, task->slot, task->number, &started);
@@ -212,6 +246,10 @@ run_action (LokyPoolTurn *turn, const LokyAction *action)
       break;
     case LOKY_ACTION_STOP:
       stop_task (task);
+      break;
+    case LOKY_ACTION_BEAT:
+      loky_scheduler_beaten (self->scheduler, &worker->scheduling, ask_for_a_beat (worker), turn->now,
+                             self->actions);
       break;
     case LOKY_ACTION_COMPLETE:
       complete_task (turn, action);

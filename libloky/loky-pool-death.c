@@ -4,9 +4,12 @@
  * their task, and letting go of all that was theirs. */
 
 #include <gio/gio.h>
+#include <signal.h>
 #include <sys/stat.h>
 
+#include "loky-descendants-private.h"
 #include "loky-error.h"
+#include "loky-memory-events-private.h"
 #include "loky-pool-internal.h"
 
 /* How much a worker is read after its end: the bound is for one whose descriptors live on in a child that
@@ -17,11 +20,50 @@
 /* How many plugin files can be refused: what a worker is told at its start is bounded. */
 #define MAX_REFUSALS 64
 
+/* How long a worker has to record where it is and to die of SIGTERM, in ms. */
+#define TERMINATION_TIME 250
+
+/* How often it is looked for what dead workers left behind, and how soon after a death, in ms. */
+#define SWEEP_INTERVAL 200
+#define SWEEP_DELAY 20
+
 void
 loky_pool_kill_process (LokyPoolWorker *worker)
 {
   if (worker->process != NULL && !worker->is_buried)
     loky_worker_process_kill (worker->process);
+}
+
+static gboolean
+not_terminated_cb (gpointer user_data)
+{
+  loky_pool_kill_process (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+void
+loky_pool_carry_out_kill (LokyPool *self, LokyPoolWorker *worker)
+{
+  LokyKillReason reason;
+
+  loky_pool_lock (self);
+  reason = worker->kill_reason;
+  loky_pool_unlock (self);
+  if (worker->process == NULL || worker->is_buried)
+    return;
+  if (reason == LOKY_KILL_SILENT)
+    worker->is_silent = TRUE;
+  worker->was_stopped = loky_worker_process_is_stopped (worker->process);
+  if (reason != LOKY_KILL_STOP_TASK || worker->was_stopped)
+    {
+      loky_pool_kill_process (worker);
+      return;
+    }
+  loky_worker_process_terminate (worker->process);
+  worker->termination = g_timeout_source_new (TERMINATION_TIME);
+  g_source_set_static_name (worker->termination, "[loky] worker terminated");
+  g_source_set_callback (worker->termination, not_terminated_cb, worker, NULL);
+  g_source_attach (worker->termination, self->context);
 }
 
 /* Kills a worker for a reason of its own making. Takes over @cause. */
@@ -44,25 +86,69 @@ loky_pool_condemn (LokyPool *self, LokyPoolWorker *worker, GError *cause)
   loky_pool_kill_process (worker);
 }
 
+static char *
+describe_output (LokyPoolWorker *worker)
+{
+  if (worker->stderr_tail == NULL)
+    return g_strdup ("");
+  return g_strdup_printf ("; its last output: %s", worker->stderr_tail);
+}
+
+char *
+loky_pool_describe_place (LokyPoolWorker *worker, const char *prefix)
+{
+  g_autofree char *culprit
+      = worker->backtrace != NULL ? loky_crash_find_culprit (worker->backtrace) : NULL;
+
+  /* The backtrace is the monitor's until the worker is buried. */
+  if (culprit == NULL)
+    return g_strdup ("");
+  return g_strdup_printf ("%s %s", prefix, culprit);
+}
+
+/* One that could not be started, or said itself why it cannot serve. */
+static GError *
+describe_failed_start (LokyPoolWorker *worker)
+{
+  if (!g_error_matches (worker->cause, LOKY_ERROR, LOKY_ERROR_INITIALIZER))
+    return g_error_copy (worker->cause);
+  return g_error_new (LOKY_ERROR, LOKY_ERROR_INITIALIZER,
+                      "The initializer “%s” of the workers failed: %s", worker->pool->initializer,
+                      worker->cause->message);
+}
+
 /* The cause that the executor would have, should this end break it. */
 static GError *
 describe_cause (LokyPoolWorker *worker)
 {
   g_autofree char *ending = NULL;
+  g_autofree char *place = NULL;
   g_autofree char *output = NULL;
 
   if (worker->process == NULL || (!worker->has_said_hello && worker->cause != NULL))
-    return g_error_copy (worker->cause);
+    return describe_failed_start (worker);
   ending = loky_ending_to_string (&worker->ending);
-  output = worker->stderr_tail != NULL ? g_strdup_printf ("; its last output: %s", worker->stderr_tail)
-                                       : g_strdup ("");
+  place = loky_pool_describe_place (worker, " in");
+  output = describe_output (worker);
+  if (worker->has_run_initializer && worker->is_killed)
+    return g_error_new (LOKY_ERROR, LOKY_ERROR_INITIALIZER,
+                        "The initializer “%s” of the workers did not return in time%s",
+                        worker->pool->initializer, output);
+  if (worker->has_run_initializer)
+    return g_error_new (LOKY_ERROR, LOKY_ERROR_INITIALIZER,
+                        "The initializer “%s” of the workers ends them: the last one %s%s%s",
+                        worker->pool->initializer, ending, place, output);
+  if (!worker->has_said_hello && worker->is_killed)
+    return g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_START,
+                        "Workers do not serve: the last one said nothing within %g s%s",
+                        (double) worker->pool->start_timeout / 1000, output);
   if (!worker->has_said_hello)
     return g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_START,
-                        "Workers end before they serve: the last one %s%s%s%s", ending,
+                        "Workers end before they serve: the last one %s%s%s%s%s", ending,
                         worker->reason != NULL ? ": " : "",
-                        worker->reason != NULL ? worker->reason : "", output);
-  return g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_DIED, "Worker %u (pid %d) %s%s", worker->id,
-                      (int) loky_worker_process_get_pid (worker->process), ending, output);
+                        worker->reason != NULL ? worker->reason : "", place, output);
+  return g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_DIED, "Worker %u (pid %d) %s%s%s", worker->id,
+                      (int) loky_worker_process_get_pid (worker->process), ending, place, output);
 }
 
 /* Tells the scheduler that a worker is gone, with the cause at hand if that breaks the executor. */
@@ -122,23 +208,46 @@ refuse_plugin (LokyPool *self, LokyPoolWorker *worker, const char *path)
   loky_pool_turn_end (&turn);
 }
 
+LokyLoss *
+loky_pool_make_loss (LokyPoolWorker *worker)
+{
+  LokyLoss *loss = g_new0 (LokyLoss, 1);
+
+  loss->worker_id = worker->id;
+  loss->pid = worker->process != NULL ? (int) loky_worker_process_get_pid (worker->process) : 0;
+  loss->term_signal = worker->ending.kind == LOKY_ENDING_SIGNALED ? worker->ending.code : 0;
+  loss->exit_status = worker->ending.kind == LOKY_ENDING_EXITED ? worker->ending.code : -1;
+  loss->stderr_tail = g_strdup (worker->stderr_tail);
+  loss->backtrace = g_strdup (worker->backtrace);
+  return loss;
+}
+
+/* "attempt 2", or that each of them ended like this. */
+static char *
+describe_attempt (LokyFuture *future)
+{
+  guint attempts = future->task.attempts;
+
+  if (attempts <= 1)
+    return g_strdup_printf ("attempt %u", attempts);
+  return g_strdup_printf ("attempt %u of %u: each of them ended its worker", attempts,
+                          future->task.retries + 1);
+}
+
 GError *
 loky_pool_describe_loss (LokyPoolWorker *worker, LokyFuture *future, LokyLoss **loss)
 {
   const char *name = future->function->name;
+  g_autofree char *attempt = describe_attempt (future);
+  g_autofree char *place = loky_pool_describe_place (worker, " in");
   int pid = worker->process != NULL ? (int) loky_worker_process_get_pid (worker->process) : 0;
   g_autofree char *ending = loky_ending_to_string (&worker->ending);
   g_autofree char *loading = loky_control_dup_loading (&worker->control);
   g_autofree char *output = NULL;
   g_autofree char *reason = NULL;
 
-  *loss = g_new0 (LokyLoss, 1);
-  (*loss)->pid = pid;
-  (*loss)->term_signal = worker->ending.kind == LOKY_ENDING_SIGNALED ? worker->ending.code : 0;
-  (*loss)->exit_status = worker->ending.kind == LOKY_ENDING_EXITED ? worker->ending.code : -1;
-  (*loss)->stderr_tail = g_strdup (worker->stderr_tail);
-  output = worker->stderr_tail != NULL ? g_strdup_printf ("; its last output: %s", worker->stderr_tail)
-                                       : g_strdup ("");
+  *loss = loky_pool_make_loss (worker);
+  output = describe_output (worker);
   reason = worker->reason != NULL ? g_strdup_printf (" (%s)", worker->reason) : g_strdup ("");
 
   if (loading != NULL)
@@ -147,21 +256,31 @@ loky_pool_describe_loss (LokyPoolWorker *worker, LokyFuture *future, LokyLoss **
 
       return g_error_new (LOKY_ERROR, LOKY_ERROR_PLUGIN,
                           "The plugin “%s” cannot be opened for the task “%s”: worker %u (pid %d) that "
-                          "opened it %s%s",
-                          path, name, worker->id, pid, ending, output);
+                          "opened it %s%s%s",
+                          path, name, worker->id, pid, ending, place, output);
     }
   if (worker->is_abandoned)
     return g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_DIED,
-                        "The task “%s” (attempt %u) was lost: its worker %u (pid %d) does not end "
-                        "although it was killed",
-                        name, future->task.attempts, worker->id, pid);
+                        "The task “%s” (%s) was lost: its worker %u (pid %d) does not end although it was "
+                        "killed",
+                        name, attempt, worker->id, pid);
+  if (worker->is_out_of_memory)
+    return g_error_new (LOKY_ERROR, LOKY_ERROR_OUT_OF_MEMORY,
+                        "The task “%s” (%s) was lost for want of memory: its worker %u (pid %d) %s%s%s%s",
+                        name, attempt, worker->id, pid, ending, reason, place, output);
+  if (worker->is_silent)
+    return g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_DIED,
+                        "The task “%s” (%s) was lost: its worker %u (pid %d) was killed: it gave no sign of "
+                        "life within %g s%s%s",
+                        name, attempt, worker->id, pid, (double) worker->pool->heartbeat / 1000,
+                        worker->was_stopped ? ", since it was stopped by a signal" : "", output);
   if (worker->cause != NULL && worker->kill_is_ours)
     return g_error_new (LOKY_ERROR, LOKY_ERROR_PROTOCOL,
-                        "The task “%s” (attempt %u) was lost: its worker %u (pid %d) was killed: %s%s",
-                        name, future->task.attempts, worker->id, pid, worker->cause->message, output);
+                        "The task “%s” (%s) was lost: its worker %u (pid %d) was killed: %s%s", name,
+                        attempt, worker->id, pid, worker->cause->message, output);
   return g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_DIED,
-                      "The task “%s” (attempt %u) was lost: its worker %u (pid %d) %s%s%s", name,
-                      future->task.attempts, worker->id, pid, ending, reason, output);
+                      "The task “%s” (%s) was lost: its worker %u (pid %d) %s%s%s%s", name, attempt,
+                      worker->id, pid, ending, reason, place, output);
 }
 
 typedef struct
@@ -209,11 +328,118 @@ is_to_blame (LokyPool *self, LokyPoolWorker *worker)
   return is_to_blame;
 }
 
+/* --- what is left behind -------------------------------------------------------------------------- */
+
+static gboolean
+is_alive (guint worker_id, gpointer user_data)
+{
+  LokyPool *self = user_data;
+
+  for (guint i = 0; i < self->workers->len; i++)
+    {
+      LokyPoolWorker *worker = g_ptr_array_index (self->workers, i);
+
+      if (worker->id == worker_id)
+        return !worker->is_buried;
+    }
+  return FALSE;
+}
+
+static gboolean
+sweep_cb (gpointer user_data)
+{
+  LokyPool *self = user_data;
+
+  g_clear_pointer (&self->sweep, g_source_unref);
+  self->last_sweep = g_get_monotonic_time ();
+  loky_descendants_kill (self->token, is_alive, self);
+  return G_SOURCE_REMOVE;
+}
+
+void
+loky_pool_sweep_now (LokyPool *self)
+{
+  if (self->sweep == NULL)
+    return;
+  g_source_destroy (self->sweep);
+  sweep_cb (self);
+}
+
+/* One look at all processes serves all workers that died meanwhile. */
+static void
+plan_sweep (LokyPool *self)
+{
+  gint64 since = (g_get_monotonic_time () - self->last_sweep) / 1000;
+
+  if (self->sweep != NULL)
+    return;
+  self->sweep = g_timeout_source_new ((guint) CLAMP (SWEEP_INTERVAL - since, SWEEP_DELAY, SWEEP_INTERVAL));
+  g_source_set_static_name (self->sweep, "[loky] sweep");
+  g_source_set_callback (self->sweep, sweep_cb, self, NULL);
+  g_source_attach (self->sweep, self->context);
+}
+
+/* --- the burial ----------------------------------------------------------------------------------- */
+
+/* Whether the kernel killed it since the memory of its control group was used up. It tells how often it did
+ * so, not whom. */
+static gboolean
+was_out_of_memory (LokyPool *self, LokyPoolWorker *worker)
+{
+  guint64 n_kills = 0;
+  gboolean is_ours;
+
+  if (worker->crash != NULL && worker->crash->is_out_of_memory)
+    return TRUE;
+  loky_pool_lock (self);
+  is_ours = worker->is_killed || worker->kill_is_ours;
+  loky_pool_unlock (self);
+  if (is_ours || worker->ending.kind != LOKY_ENDING_SIGNALED || worker->ending.code != SIGKILL)
+    return FALSE;
+  if (!loky_memory_events_count_kills ("/proc/self/cgroup", "/sys/fs/cgroup", &n_kills) ||
+      n_kills <= self->n_memory_kills)
+    return FALSE;
+  self->n_memory_kills++;
+  return TRUE;
+}
+
+/* All that is known of the end, before anybody is told. */
+static void
+look_at_the_end (LokyPool *self, LokyPoolWorker *worker)
+{
+  int exit_status = loky_control_get_exit_status (&worker->control);
+
+  worker->stderr_tail = loky_worker_process_dup_stderr_tail (worker->process);
+  worker->reason = loky_control_dup_reason (&worker->control);
+  worker->crash = loky_control_dup_crash (&worker->control);
+  worker->has_run_initializer
+      = !worker->has_said_hello &&
+        loky_control_get_phase (&worker->control) == LOKY_PHASE_INITIALIZING;
+  /* The alarm of a handler that did not come to its end. */
+  if (worker->crash != NULL && worker->ending.kind == LOKY_ENDING_SIGNALED &&
+      worker->ending.code == SIGALRM)
+    worker->ending.code = worker->crash->signal;
+  /* What the system does not tell any more the worker may have written down. */
+  if (worker->ending.kind == LOKY_ENDING_UNKNOWN && worker->crash != NULL)
+    worker->ending = (LokyEnding){ LOKY_ENDING_SIGNALED, worker->crash->signal };
+  else if (worker->ending.kind == LOKY_ENDING_UNKNOWN && exit_status >= 0)
+    worker->ending = (LokyEnding){ LOKY_ENDING_EXITED, exit_status };
+  worker->is_out_of_memory = was_out_of_memory (self, worker);
+}
+
+static void
+clear_source (GSource **source)
+{
+  if (*source != NULL)
+    g_source_destroy (*source);
+  g_clear_pointer (source, g_source_unref);
+}
+
 /* The worker's end is known: what it still sent and printed is taken, then all is let go. */
 static void
 bury (LokyPool *self, LokyPoolWorker *worker)
 {
-  g_autofree char *loading = NULL;
+  LokyPoolTurn turn;
 
   if (worker->is_buried)
     return;
@@ -223,19 +449,30 @@ bury (LokyPool *self, LokyPoolWorker *worker)
   loky_pool_read_channel (self, worker, FILLS_AFTER_END, TRUE);
   loky_pool_read_output (self, worker, OUTPUT_AFTER_END);
   worker->is_buried = TRUE;
-  if (worker->hang_up != NULL)
-    g_source_destroy (worker->hang_up);
-  g_clear_pointer (&worker->hang_up, g_source_unref);
-  worker->stderr_tail = loky_worker_process_dup_stderr_tail (worker->process);
-  worker->reason = loky_control_dup_reason (&worker->control);
-  loading = loky_control_dup_loading (&worker->control);
-  if (loading != NULL && is_to_blame (self, worker))
-    refuse_plugin (self, worker, loading);
+  clear_source (&worker->hang_up);
+  clear_source (&worker->termination);
   loky_pool_unwatch (self, loky_worker_process_get_pidfd (worker->process));
   loky_pool_unwatch (self, loky_worker_process_get_stderr_fd (worker->process));
   if (!worker->channel_is_closed)
     loky_pool_unwatch (self, loky_channel_get_fd (worker->channel));
   worker->channel_is_closed = TRUE;
+  look_at_the_end (self, worker);
+  plan_sweep (self);
+  /* It gets no task meanwhile. */
+  loky_pool_turn_begin (self, &turn);
+  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now);
+  loky_pool_turn_end (&turn);
+  if (!loky_pool_find_backtrace (self, worker))
+    loky_pool_finish_burial (self, worker);
+}
+
+void
+loky_pool_finish_burial (LokyPool *self, LokyPoolWorker *worker)
+{
+  g_autofree char *loading = loky_control_dup_loading (&worker->control);
+
+  if (loading != NULL && is_to_blame (self, worker))
+    refuse_plugin (self, worker, loading);
   loky_pool_tell_gone (self, worker);
   let_reap (self, g_steal_pointer (&worker->process));
   loky_channel_shutdown (worker->channel);

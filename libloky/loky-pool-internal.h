@@ -7,6 +7,7 @@
 
 #include "loky-channel-private.h"
 #include "loky-control-private.h"
+#include "loky-error.h"
 #include "loky-pool-private.h"
 #include "loky-stderr-private.h"
 #include "loky-worker-process-private.h"
@@ -14,6 +15,10 @@
 G_BEGIN_DECLS
 
 typedef struct _LokyPoolWorker LokyPoolWorker;
+
+/* Descriptors that starting a worker needs, those of GLib included: with fewer left GLib ends the
+ * application. */
+#define LOKY_POOL_N_SPARE 24
 
 typedef enum
 {
@@ -43,6 +48,7 @@ struct _LokyPoolWorker
   /* pool lock */
   GHashTable *names;    /* of LokyFunction, that the worker was told */
   gboolean needs_flush; /* in the list of the turn that holds the lock */
+  guint64 n_beats;    /* how often it was asked for a sign of life */
   gboolean is_killed; /* KILL was asked for */
   gboolean is_abandoned;
   LokyKillReason kill_reason;
@@ -54,11 +60,19 @@ struct _LokyPoolWorker
   gboolean has_said_goodbye;
   gboolean channel_is_closed;
   GSource *hang_up; /* kills it soon after the end of its channel */
+  GSource *termination; /* kills it when SIGTERM did not end it */
   gboolean is_buried;
   GError *cause; /* why we killed it, or why it could not start */
   LokyEnding ending;
   char *stderr_tail;
   char *reason;
+  gboolean has_run_initializer; /* or was about to when it ended */
+  gboolean is_out_of_memory;
+  gboolean was_stopped; /* by a signal, when it was killed */
+  gboolean is_silent; /* was killed since it gave no sign of life */
+  LokyCrash *crash;
+  char *backtrace;
+  GCancellable *symbolizing; /* while its backtrace is put into words */
   LokyWatch watches[3];
 };
 
@@ -88,6 +102,10 @@ struct _LokyPool
   char *worker_path;
   char **plugin_path;
   char **environment;
+  char *initializer;
+  GVariant *initializer_args;
+  gint64 start_timeout; /* ms */
+  gint64 heartbeat;     /* ms; -1: none */
   GPtrArray *refusals;
   GError *broken;     /* why the executor is */
   guint n_abandoned;
@@ -108,12 +126,19 @@ struct _LokyPool
   GSource *source;
   int epoll_fd;
   int parent_pidfd;
+  int spare[LOKY_POOL_N_SPARE]; /* descriptors to be let go when a worker is started */
+  char *token;                  /* the pool's part of what its descendants are known by */
   LokyStderr *output;
 
   /* the monitor thread's */
   GMainLoop *loop;
   guint last_worker;
   GPtrArray *workers; /* of LokyPoolWorker: references */
+  guint n_symbolizing;
+  GHashTable *backtraces; /* frames → the same in words */
+  guint64 n_memory_kills; /* of the control group, at the last look */
+  GSource *sweep;         /* looks for what dead workers left behind */
+  gint64 last_sweep;
   guint n_reaping;    /* processes that have ended and were not reaped yet */
   GPtrArray *graveyard; /* those whose events may still be in the list at hand */
 };
@@ -162,6 +187,10 @@ void loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker);
 gboolean loky_pool_watch (LokyPool *self, LokyPoolWorker *worker, LokyWatchKind kind, int fd);
 void loky_pool_unwatch (LokyPool *self, int fd);
 
+/* Takes what is missing of the spare descriptors. FALSE: not all are to be had. */
+gboolean loky_pool_fill_spare (LokyPool *self);
+void loky_pool_release_spare (LokyPool *self);
+
 /* loky-pool-read.c; with @to_the_end until nothing is left, else as much as comes at once */
 void loky_pool_read_channel (LokyPool *self,
                              LokyPoolWorker *worker,
@@ -171,18 +200,38 @@ void loky_pool_read_output (LokyPool *self, LokyPoolWorker *worker, gsize most);
 
 /* loky-pool-death.c */
 void loky_pool_kill_process (LokyPoolWorker *worker);
+/* As the scheduler decided: a worker whose task did not stop has a moment to say where it is. */
+void loky_pool_carry_out_kill (LokyPool *self, LokyPoolWorker *worker);
 /* Kills a worker for a reason of its own making. Takes over @cause. */
 void loky_pool_condemn (LokyPool *self, LokyPoolWorker *worker, GError *cause);
 void loky_pool_tell_gone (LokyPool *self, LokyPoolWorker *worker);
 void loky_pool_process_ended (LokyPool *self, LokyPoolWorker *worker);
 void loky_pool_bury_abandoned (LokyPool *self);
+/* The second half of a burial, when the backtrace is there. */
+void loky_pool_finish_burial (LokyPool *self, LokyPoolWorker *worker);
+/* Kills what workers that are gone left behind, if that was not done since. */
+void loky_pool_sweep_now (LokyPool *self);
+
+/* loky-pool-backtrace.c */
+
+/* TRUE: the backtrace of a crash is being put into words; finish_burial is called then. */
+gboolean loky_pool_find_backtrace (LokyPool *self, LokyPoolWorker *worker);
+/* Gives up on those that nobody waits for any more. */
+void loky_pool_drop_backtraces (LokyPool *self);
 
 /* The error of a task that was lost with its worker. */
 GError *loky_pool_describe_loss (LokyPoolWorker *worker, LokyFuture *future, LokyLoss **loss);
+/* What is known of the end of a worker, for the future of a task that ended with it. */
+LokyLoss *loky_pool_make_loss (LokyPoolWorker *worker);
+/* "PREFIX function (file:line)" of where it was when a signal ended it, or nothing. */
+char *loky_pool_describe_place (LokyPoolWorker *worker, const char *prefix);
 
 /* Ends the waits whose condition holds; called by turn_run. */
 void loky_pool_check_waits_locked (LokyPool *self, GSList **over);
 void loky_pool_end_waits (GSList *over);
+
+/* With the lock: what a task ends with that a broken executor cannot run. */
+LokyError loky_pool_get_broken_code_locked (LokyPool *self);
 
 void loky_refusal_free (LokyRefusal *refusal);
 GVariant *loky_refusal_to_variant (const LokyRefusal *refusal);

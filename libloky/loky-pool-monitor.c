@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "loky-error.h"
+#include "loky-memory-events-private.h"
 #include "loky-paths-private.h"
 #include "loky-pool-internal.h"
 #include "loky-util-private.h"
@@ -47,7 +48,7 @@ run_commands (LokyPool *self)
     }
   while ((worker = g_queue_pop_head (&to_kill)) != NULL)
     {
-      loky_pool_kill_process (worker);
+      loky_pool_carry_out_kill (self, worker);
       loky_pool_worker_unref (worker);
     }
 }
@@ -121,9 +122,16 @@ monitor_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
         break;
     }
   loky_pool_bury_abandoned (self);
+  if (self->n_symbolizing > 0)
+    loky_pool_drop_backtraces (self);
   g_ptr_array_set_size (self->graveyard, 0);
   if (keep_time (self) && self->workers->len == 0 && self->n_reaping == 0)
-    g_main_loop_quit (self->loop);
+    {
+      loky_pool_sweep_now (self);
+      /* The loop may be over already, and only what GLib still has to tell be dispatched. */
+      if (self->loop != NULL)
+        g_main_loop_quit (self->loop);
+    }
   return G_SOURCE_CONTINUE;
 }
 
@@ -143,6 +151,21 @@ loky_pool_monitor_init (LokyPool *self, GError **error)
       loky_close_fd (&self->parent_pidfd);
       return FALSE;
     }
+  if (!loky_pool_fill_spare (self))
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "The pool cannot be started: %s",
+                   g_strerror (errno));
+      loky_pool_release_spare (self);
+      loky_close_fd (&self->epoll_fd);
+      loky_close_fd (&self->parent_pidfd);
+      return FALSE;
+    }
+  if (self->token == NULL)
+    self->token = g_strdup_printf ("%08x%08x%08x%08x", g_random_int (), g_random_int (),
+                                   g_random_int (), (guint) getpid ());
+  self->n_memory_kills = 0;
+  loky_memory_events_count_kills ("/proc/self/cgroup", "/sys/fs/cgroup", &self->n_memory_kills);
+  self->backtraces = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->context = g_main_context_new ();
   self->source = g_source_new (&monitor_source_funcs, sizeof (MonitorSource));
   ((MonitorSource *) self->source)->pool = self;
@@ -168,6 +191,8 @@ loky_pool_monitor_clear (LokyPool *self)
     g_source_destroy (self->source);
   g_clear_pointer (&self->source, g_source_unref);
   g_clear_pointer (&self->context, g_main_context_unref);
+  g_clear_pointer (&self->backtraces, g_hash_table_unref);
+  loky_pool_release_spare (self);
   loky_close_fd (&self->epoll_fd);
   loky_close_fd (&self->parent_pidfd);
 }

@@ -46,6 +46,13 @@ void loky_pool_set_crash_policy (LokyPool *self, LokyCrashPolicy crash_policy);
 void loky_pool_set_worker_path (LokyPool *self, const char *worker_path);
 void loky_pool_set_plugin_path (LokyPool *self, const char *const *plugin_path);
 void loky_pool_set_environment (LokyPool *self, const char *const *environment);
+/* A task that each worker runs before it serves; NULL for none. */
+void loky_pool_set_initializer (LokyPool *self, const char *initializer);
+void loky_pool_set_initializer_args (LokyPool *self, GVariant *args);
+/* ms */
+void loky_pool_set_start_timeout (LokyPool *self, gint64 start_timeout);
+/* ms, negative for none */
+void loky_pool_set_heartbeat (LokyPool *self, gint64 heartbeat);
 char **loky_pool_dup_plugin_path (LokyPool *self);
 
 /* --- state --- */

@@ -139,7 +139,10 @@ read_frame (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
         return FALSE;
       g_variant_get (body, LOKY_MESSAGE_NAME_TYPE_BORROWED, &text);
       if (worker->cause == NULL && !worker->has_said_hello)
-        worker->cause = g_error_new_literal (LOKY_ERROR, LOKY_ERROR_WORKER_START, text);
+        worker->cause = g_error_new_literal (LOKY_ERROR,
+                                             frame->header.number == 1 ? LOKY_ERROR_INITIALIZER
+                                                                       : LOKY_ERROR_WORKER_START,
+                                             text);
       return TRUE;
     case LOKY_MESSAGE_RELEASE:
       loky_segment_pool_release (loky_channel_get_segments (worker->channel), frame->header.number);

@@ -12,10 +12,6 @@
 #include "loky-pool-internal.h"
 #include "loky-util-private.h"
 
-/* Descriptors that starting a worker needs, those of GLib included: with fewer left GLib ends the
- * application. */
-#define START_FDS 24
-
 gboolean
 loky_pool_watch (LokyPool *self, LokyPoolWorker *worker, LokyWatchKind kind, int fd)
 {
@@ -47,6 +43,20 @@ want_write_cb (gpointer user_data, gboolean want_write)
   epoll_ctl (worker->pool->epoll_fd, EPOLL_CTL_MOD, loky_channel_get_fd (worker->channel), &event);
 }
 
+/* What is left for a worker whose descriptors could not all be had. */
+static gboolean
+take_descriptors (LokyPool *self, GError **error)
+{
+  if (!loky_pool_fill_spare (self))
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be started: %s",
+                   g_strerror (errno));
+      return FALSE;
+    }
+  loky_pool_release_spare (self);
+  return TRUE;
+}
+
 static GVariant *
 make_setup (LokyPool *self, LokyPoolWorker *worker)
 {
@@ -58,9 +68,10 @@ make_setup (LokyPool *self, LokyPoolWorker *worker)
   for (guint i = 0; i < self->refusals->len; i++)
     g_variant_builder_add_value (&refusals,
                                  loky_refusal_to_variant (g_ptr_array_index (self->refusals, i)));
-  setup = g_variant_new ("(suu@aaya(tttss))", LOKY_VERSION, worker->id, LOKY_CONTROL_N_SLOTS,
+  setup = g_variant_new ("(suu@aaya(tttss)smv)", LOKY_VERSION, worker->id, LOKY_CONTROL_N_SLOTS,
                          g_variant_new_bytestring_array ((const char *const *) self->plugin_path, -1),
-                         &refusals);
+                         &refusals, self->initializer != NULL ? self->initializer : "",
+                         self->initializer_args);
   loky_pool_unlock (self);
   return setup;
 }
@@ -92,26 +103,31 @@ make_setup_fds (LokyPool *self, LokyPoolWorker *worker, int fds[3], GError **err
   return TRUE;
 }
 
-static gboolean
-check_descriptors (LokyPool *self, GError **error)
+gboolean
+loky_pool_fill_spare (LokyPool *self)
 {
-  int fds[START_FDS];
-  guint n_fds = 0;
+  for (guint i = 0; i < LOKY_POOL_N_SPARE; i++)
+    {
+      if (self->spare[i] < 0)
+        self->spare[i] = fcntl (self->epoll_fd, F_DUPFD_CLOEXEC, 3);
+      if (self->spare[i] < 0)
+        return FALSE;
+    }
+  return TRUE;
+}
 
-  while (n_fds < START_FDS && (fds[n_fds] = fcntl (self->epoll_fd, F_DUPFD_CLOEXEC, 3)) >= 0)
-    n_fds++;
-  if (n_fds < START_FDS)
-    g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be started: %s",
-                 g_strerror (errno));
-  for (guint i = 0; i < n_fds; i++)
-    close (fds[i]);
-  return n_fds == START_FDS;
+void
+loky_pool_release_spare (LokyPool *self)
+{
+  for (guint i = 0; i < LOKY_POOL_N_SPARE; i++)
+    loky_close_fd (&self->spare[i]);
 }
 
 static gboolean
 start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
 {
   g_autofree char *program = NULL;
+  g_autofree char *token = g_strdup_printf ("%s-%u", self->token, worker->id);
   g_auto (GStrv) environment = NULL;
   g_autoptr (GVariant) setup = NULL;
   int ends[2];
@@ -122,7 +138,7 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
   environment = g_strdupv (self->environment);
   loky_pool_unlock (self);
 
-  if (!check_descriptors (self, error) || !loky_control_init (&worker->control, error))
+  if (!take_descriptors (self, error) || !loky_control_init (&worker->control, error))
     return FALSE;
   if (!make_setup_fds (self, worker, fds, error))
     return FALSE;
@@ -137,7 +153,7 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
   setup = g_variant_ref_sink (make_setup (self, worker));
   if (g_variant_get_size (setup) > LOKY_FRAME_MAX_BODY)
     {
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE, "The plugin path is longer than %u bytes",
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE, "The plugin path and the initializer's arguments are longer than %u bytes",
                    LOKY_FRAME_MAX_BODY);
       for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
         loky_close_fd (&fds[i]);
@@ -150,15 +166,19 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
   loky_channel_append_variant (worker->channel, LOKY_MESSAGE_SETUP, 0, 0,
                                setup, fds, G_N_ELEMENTS (fds));
   worker->process = loky_worker_process_start (
-      program, (const char *const *) environment, loky_fd_above_standard (ends[1]), error);
+      program, (const char *const *) environment, token, loky_fd_above_standard (ends[1]), error);
   return worker->process != NULL;
 }
 
 void
 loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker)
 {
+  gboolean is_started;
+
   worker->id = ++self->last_worker;
-  if (!start_process (self, worker, &worker->cause))
+  is_started = start_process (self, worker, &worker->cause);
+  loky_pool_fill_spare (self);
+  if (!is_started)
     {
       loky_pool_tell_gone (self, worker);
       return;

@@ -92,6 +92,10 @@ loky_pool_new (guint max_workers)
       = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) function_free);
   self->mailboxes = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) mailbox_close_and_unref);
   self->refusals = g_ptr_array_new_with_free_func ((GDestroyNotify) loky_refusal_free);
+  self->start_timeout = 30000;
+  self->heartbeat = -1;
+  for (guint i = 0; i < LOKY_POOL_N_SPARE; i++)
+    self->spare[i] = -1;
   self->timer = -1;
   self->epoll_fd = -1;
   self->parent_pidfd = -1;
@@ -127,6 +131,9 @@ loky_pool_unref (LokyPool *self)
   g_free (self->worker_path);
   g_strfreev (self->plugin_path);
   g_strfreev (self->environment);
+  g_free (self->initializer);
+  g_clear_pointer (&self->initializer_args, g_variant_unref);
+  g_free (self->token);
   g_mutex_clear (&self->lock);
   g_free (self);
 }
@@ -183,6 +190,8 @@ loky_pool_worker_unref (LokyPoolWorker *worker)
   g_clear_error (&worker->cause);
   g_free (worker->stderr_tail);
   g_free (worker->reason);
+  g_clear_pointer (&worker->crash, loky_crash_free);
+  g_free (worker->backtrace);
   g_free (worker);
 }
 
@@ -270,6 +279,42 @@ void
 loky_pool_set_environment (LokyPool *self, const char *const *environment)
 {
   set_strv (self, &self->environment, environment);
+}
+
+void
+loky_pool_set_initializer (LokyPool *self, const char *initializer)
+{
+  loky_pool_lock (self);
+  g_free (self->initializer);
+  self->initializer = g_strdup (initializer);
+  loky_pool_unlock (self);
+}
+
+void
+loky_pool_set_initializer_args (LokyPool *self, GVariant *args)
+{
+  loky_pool_lock (self);
+  g_clear_pointer (&self->initializer_args, g_variant_unref);
+  self->initializer_args = args != NULL ? g_variant_ref_sink (args) : NULL;
+  loky_pool_unlock (self);
+}
+
+void
+loky_pool_set_start_timeout (LokyPool *self, gint64 start_timeout)
+{
+  loky_pool_lock (self);
+  self->start_timeout = start_timeout;
+  loky_scheduler_set_start_timeout (self->scheduler, loky_usec_from_msec (start_timeout));
+  loky_pool_unlock (self);
+}
+
+void
+loky_pool_set_heartbeat (LokyPool *self, gint64 heartbeat)
+{
+  loky_pool_lock (self);
+  self->heartbeat = heartbeat;
+  loky_scheduler_set_heartbeat (self->scheduler, loky_usec_from_msec (heartbeat == 0 ? 1 : heartbeat));
+  loky_pool_unlock (self);
 }
 
 char **
@@ -412,7 +457,7 @@ check_open_locked (LokyPool *self, const char *what, GError **error)
     case LOKY_EXECUTOR_STATE_OPEN:
       return TRUE;
     case LOKY_EXECUTOR_STATE_BROKEN:
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_BROKEN, "%s: %s", what,
+      g_set_error (error, LOKY_ERROR, loky_pool_get_broken_code_locked (self), "%s: %s", what,
                    self->broken != NULL ? self->broken->message : "the executor is broken");
       return FALSE;
     case LOKY_EXECUTOR_STATE_SHUTTING_DOWN:

@@ -19,6 +19,9 @@ typedef struct
   LokyPluginLoader *loader;
 } LokyTaskSurroundings;
 
+/* Of what is no task of the parent's: it has no progress and is never cancelled. */
+#define LOKY_TASK_CONTEXT_NO_SLOT G_MAXUINT
+
 LokyTaskContext *loky_task_context_new (const LokyTaskSurroundings *surroundings,
                                         const char *task,
                                         guint attempt,

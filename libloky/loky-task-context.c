@@ -174,7 +174,8 @@ loky_task_context_is_cancelled (LokyTaskContext *self)
 {
   g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), FALSE);
 
-  return loky_control_is_cancelled (self->surroundings->control, self->slot, self->number);
+  return self->slot != LOKY_TASK_CONTEXT_NO_SLOT &&
+         loky_control_is_cancelled (self->surroundings->control, self->slot, self->number);
 }
 
 /**
@@ -260,7 +261,7 @@ loky_task_context_set_progress (LokyTaskContext *self, gdouble progress)
   g_return_if_fail (LOKY_IS_TASK_CONTEXT (self));
 
   g_mutex_lock (&self->lock);
-  if (!self->has_ended)
+  if (!self->has_ended && self->slot != LOKY_TASK_CONTEXT_NO_SLOT)
     {
       loky_control_set_progress (self->surroundings->control, self->slot, progress);
       if (now - self->progress_told_at >= PROGRESS_INTERVAL)

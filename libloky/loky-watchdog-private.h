@@ -5,8 +5,9 @@
  *
  * The watchdog sees to it that nothing outlives the application: it polls the channel, the parent's
  * pidfd and the doorbell, and runs only poll, read, write, kill and atomics, so that it works while a
- * task holds any lock or has ruined the heap. When the parent is gone it kills the worker's process
- * group, itself included.
+ * task holds any lock or has ruined the heap. It gives the sign of life that the parent asks for. When the
+ * parent is gone it kills what left the worker's session, then the worker's process group, itself
+ * included.
  *
  * The relay, started on demand, calls g_cancellable_cancel(), whose handlers are foreign code, which
  * must not hold up the watchdog. */
@@ -15,8 +16,15 @@
 
 G_BEGIN_DECLS
 
-/* Starts the watchdog. The descriptors stay the caller's and must stay open. */
-gboolean loky_watchdog_start (int channel_fd, int parent_pidfd, int doorbell, GError **error);
+/* Starts the watchdog. The descriptors and @control stay the caller's and must stay. */
+gboolean loky_watchdog_start (int channel_fd,
+                              int parent_pidfd,
+                              int doorbell,
+                              LokyControl *control,
+                              GError **error);
+
+/* Ends this process and all that it started. */
+G_NORETURN void loky_watchdog_end_everything (void);
 
 /* Which task runs now; NULL for none. */
 void loky_watchdog_set_task (LokyTaskContext *context);

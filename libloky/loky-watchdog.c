@@ -4,19 +4,24 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
+#include "loky-descendants-private.h"
 #include "loky-error.h"
 #include "loky-util-private.h"
 
 /* The watchdog calls nothing that needs more. */
-#define STACK_SIZE (64u << 10)
+#define STACK_SIZE (128u << 10)
 
 static struct
 {
   int channel_fd;
   int parent_pidfd;
   int doorbell;
+  LokyControl *control;
+  guint worker_id;
+  char token[LOKY_DESCENDANTS_TOKEN_SIZE]; /* the pool's part of it; empty: none */
   int relay_fd; /* atomic; -1 while there is no relay */
 
   GMutex lock;
@@ -31,9 +36,18 @@ ring (int fd)
   ssize_t written G_GNUC_UNUSED = write (fd, &one, sizeof one);
 }
 
-static void
-end_everything (void)
+static gboolean
+is_foreign (guint worker_id, gpointer user_data)
 {
+  return worker_id != watchdog.worker_id;
+}
+
+void
+loky_watchdog_end_everything (void)
+{
+  /* First who is not in our group, as after the second nothing is done any more. */
+  if (watchdog.token[0] != '\0')
+    loky_descendants_kill (watchdog.token, is_foreign, NULL);
   kill (0, SIGKILL);
   _exit (1);
 }
@@ -55,9 +69,10 @@ run_watchdog (void *unused)
       if (poll (fds, G_N_ELEMENTS (fds), -1) < 0)
         continue;
       if ((fds[1].revents & POLLIN) != 0 || (fds[0].revents & (POLLRDHUP | POLLHUP)) != 0)
-        end_everything ();
+        loky_watchdog_end_everything ();
       if ((fds[2].revents & POLLIN) != 0 && read (watchdog.doorbell, rings, sizeof rings) > 0)
         {
+          loky_control_answer (watchdog.control);
           relay_fd = __atomic_load_n (&watchdog.relay_fd, __ATOMIC_ACQUIRE);
           if (relay_fd >= 0)
             ring (relay_fd);
@@ -70,8 +85,25 @@ run_watchdog (void *unused)
   return NULL;
 }
 
+/* The token is taken from the environment as it is before any task can change it. */
+static void
+read_token (void)
+{
+  const char *token = g_getenv (LOKY_DESCENDANTS_VARIABLE);
+  const char *dash = token != NULL ? strrchr (token, '-') : NULL;
+
+  if (dash == NULL || (gsize) (dash - token) >= sizeof watchdog.token)
+    return;
+  memcpy (watchdog.token, token, (gsize) (dash - token));
+  watchdog.worker_id = (guint) g_ascii_strtoull (dash + 1, NULL, 10);
+}
+
 gboolean
-loky_watchdog_start (int channel_fd, int parent_pidfd, int doorbell, GError **error)
+loky_watchdog_start (int channel_fd,
+                     int parent_pidfd,
+                     int doorbell,
+                     LokyControl *control,
+                     GError **error)
 {
   pthread_attr_t attributes;
   sigset_t all, before;
@@ -81,6 +113,8 @@ loky_watchdog_start (int channel_fd, int parent_pidfd, int doorbell, GError **er
   watchdog.channel_fd = channel_fd;
   watchdog.parent_pidfd = parent_pidfd;
   watchdog.doorbell = doorbell;
+  watchdog.control = control;
+  read_token ();
 
   sigfillset (&all);
   pthread_sigmask (SIG_BLOCK, &all, &before);

@@ -101,6 +101,20 @@ take_args (Worker *self, Job *job, LokyFrame *frame, GError **error)
 
 /* --- answering -------------------------------------------------------------------------------- */
 
+/* What a task leaves set that would keep the next one, or the worker's end, from working: a main context
+ * of its own as the thread's default, blocked signals. */
+static void
+tidy_up (GMainContext *before)
+{
+  GMainContext *context;
+  sigset_t none;
+
+  while ((context = g_main_context_get_thread_default ()) != before && context != NULL)
+    g_main_context_pop_thread_default (context);
+  sigemptyset (&none);
+  pthread_sigmask (SIG_SETMASK, &none, NULL);
+}
+
 /* A task may have forked and returned twice, or closed or replaced the descriptor: what would be
  * written then would not be the protocol, or come from the wrong process. */
 static void
@@ -249,6 +263,19 @@ call_task (const LokyLoadedTask *task, LokyTaskContext *context, GVariant *args,
   return g_variant_get_normal_form (result);
 }
 
+static gboolean
+check_arguments (const LokyLoadedTask *task, GVariant *args, GError **error)
+{
+  const char *type = task->descriptor->arguments_type;
+
+  if (g_variant_is_of_type (args, G_VARIANT_TYPE (type)))
+    return TRUE;
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+               "The task “%s” takes arguments of type %s, not %s", task->name, type,
+               g_variant_get_type_string (args));
+  return FALSE;
+}
+
 static LokyLoadedTask *
 find_task (Worker *self, const Job *job, GError **error)
 {
@@ -264,14 +291,7 @@ find_task (Worker *self, const Job *job, GError **error)
       if (task != NULL)
         g_hash_table_insert (self->tasks, key, task);
     }
-  if (task == NULL)
-    return NULL;
-  if (g_variant_is_of_type (job->args, G_VARIANT_TYPE (task->descriptor->arguments_type)))
-    return task;
-  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
-               "The task “%s” takes arguments of type %s, not %s", task->name,
-               task->descriptor->arguments_type, g_variant_get_type_string (job->args));
-  return NULL;
+  return task != NULL && check_arguments (task, job->args, error) ? task : NULL;
 }
 
 static void
@@ -281,6 +301,7 @@ run_job (Worker *self, const Job *job)
   g_autoptr (GVariant) result = NULL;
   g_autoptr (LokyTaskContext) context = NULL;
   LokyLoadedTask *task = find_task (self, job, &error);
+  GMainContext *before = g_main_context_get_thread_default ();
   gint64 started = g_get_monotonic_time ();
   gint64 run_time;
 
@@ -298,6 +319,7 @@ run_job (Worker *self, const Job *job)
   loky_watchdog_set_task (NULL);
   loky_task_context_end (context);
   check_integrity (self);
+  tidy_up (before);
   if (result != NULL)
     answer_result (self, job, context, result, run_time);
   else
@@ -429,9 +451,8 @@ serve (Worker *self, GError **error)
         case LOKY_FILL_ERROR:
           return FALSE;
         case LOKY_FILL_EOF:
-          /* The parent is gone; the watchdog ends what we started, and us. */
-          kill (0, SIGKILL);
-          _exit (1);
+          /* The parent is gone. */
+          loky_watchdog_end_everything ();
         case LOKY_FILL_DATA:
         case LOKY_FILL_AGAIN:
         default:
@@ -439,6 +460,52 @@ serve (Worker *self, GError **error)
         }
     }
   return TRUE;
+}
+
+/* --- the initializer ---------------------------------------------------------------------------- */
+
+static gboolean
+call_initializer (Worker *self, GError **error)
+{
+  LokyWorkerSetup *setup = self->setup;
+  g_autoptr (LokyTaskContext) context = NULL;
+  g_autoptr (GVariant) args = NULL;
+  g_autoptr (GVariant) result = NULL;
+  LokyLoadedTask *task
+      = loky_plugin_loader_find_task (self->surroundings.loader, setup->initializer, error);
+
+  if (task == NULL)
+    return FALSE;
+  args = setup->initializer_args != NULL ? g_variant_ref (setup->initializer_args)
+                                         : g_variant_ref_sink (g_variant_new ("()"));
+  if (!check_arguments (task, args, error))
+    return FALSE;
+  context = loky_task_context_new (&self->surroundings, task->name, 1, LOKY_TASK_CONTEXT_NO_SLOT, 0, NULL);
+  result = call_task (task, context, args, error);
+  loky_task_context_end (context);
+  return result != NULL;
+}
+
+/* FALSE: it failed, which the parent was told. */
+static gboolean
+initialize (Worker *self)
+{
+  LokyWorkerSetup *setup = self->setup;
+  g_autoptr (GError) error = NULL;
+  gboolean is_done;
+
+  if (setup->initializer[0] == '\0')
+    return TRUE;
+  loky_control_set_phase (&setup->control, LOKY_PHASE_INITIALIZING);
+  is_done = call_initializer (self, &error);
+  check_integrity (self);
+  tidy_up (NULL);
+  if (is_done)
+    return TRUE;
+  loky_channel_append_variant (setup->channel, LOKY_MESSAGE_START_FAILED, 0, 1,
+                               g_variant_new (LOKY_MESSAGE_NAME_TYPE, error->message), NULL, 0);
+  send (self);
+  return FALSE;
 }
 
 static gboolean
@@ -480,6 +547,9 @@ loky_worker_loop_run (LokyWorkerSetup *setup)
 
   if (!worker_init (&worker, setup))
     return EXIT_RUINED;
+  if (!initialize (&worker))
+    return EXIT_RUINED;
+  loky_control_set_phase (&setup->control, LOKY_PHASE_SERVING);
   loky_channel_append_variant (setup->channel, LOKY_MESSAGE_HELLO, 0, 0,
                                g_variant_new (LOKY_MESSAGE_HELLO_TYPE, LOKY_VERSION,
                                               (guint32) worker.pid),

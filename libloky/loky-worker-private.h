@@ -16,6 +16,8 @@ typedef struct
   guint worker_id;
   char **plugin_path;
   GVariant *refusals; /* "a(tttss)" */
+  char *initializer;  /* the name of a task; empty: none */
+  GVariant *initializer_args; /* nullable */
 } LokyWorkerSetup;
 
 /* The first acts: makes the process its own (descriptors, session, signals), receives what the parent

@@ -28,10 +28,12 @@ typedef struct
 /* Called in the monitor thread once the exit status is known, if it was not at hand before. */
 typedef void (*LokyWorkerProcessEnded) (gpointer user_data);
 
-/* Starts @program (an absolute path) with @environment. Takes over @channel_fd, which becomes the
+/* Starts @program (an absolute path) with @environment, and @token in the variable by which descendants are
+ * known. Takes over @channel_fd, which becomes the
  * worker's standard input. */
 LokyWorkerProcess *loky_worker_process_start (const char *program,
                                               const char *const *environment,
+                                              const char *token,
                                               int channel_fd,
                                               GError **error);
 void loky_worker_process_free (LokyWorkerProcess *self);
@@ -45,6 +47,10 @@ int loky_worker_process_get_pidfd (LokyWorkerProcess *self);
 /* Readable when there is output; -1 after its end. */
 int loky_worker_process_get_stderr_fd (LokyWorkerProcess *self);
 
+/* SIGTERM to the worker: its handler records where it is, then it dies. */
+void loky_worker_process_terminate (LokyWorkerProcess *self);
+/* Whether it was stopped by a signal, as far as the system tells. */
+gboolean loky_worker_process_is_stopped (LokyWorkerProcess *self);
 /* SIGKILL to the worker and its process group; harmless after its end. */
 void loky_worker_process_kill (LokyWorkerProcess *self);
 

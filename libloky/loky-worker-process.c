@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "loky-descendants-private.h"
 #include "loky-error.h"
 #include "loky-util-private.h"
 
@@ -55,6 +56,7 @@ static const char *const not_inherited[] = {
 static GSubprocess *
 spawn (const char *program,
        const char *const *environment,
+       const char *token,
        int channel_fd,
        GError **error)
 {
@@ -76,12 +78,14 @@ spawn (const char *program,
     }
   for (gsize i = 0; i < G_N_ELEMENTS (not_inherited); i++)
     g_subprocess_launcher_unsetenv (launcher, not_inherited[i]);
+  g_subprocess_launcher_setenv (launcher, LOKY_DESCENDANTS_VARIABLE, token, TRUE);
   return g_subprocess_launcher_spawn (launcher, error, program, NULL);
 }
 
 LokyWorkerProcess *
 loky_worker_process_start (const char *program,
                            const char *const *environment,
+                           const char *token,
                            int channel_fd,
                            GError **error)
 {
@@ -99,7 +103,7 @@ loky_worker_process_start (const char *program,
                    "The worker program “%s” cannot be run: %s", program, g_strerror (saved_errno));
       return NULL;
     }
-  subprocess = spawn (program, environment, channel_fd, &local_error);
+  subprocess = spawn (program, environment, token, channel_fd, &local_error);
   if (subprocess == NULL)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
@@ -172,6 +176,27 @@ int
 loky_worker_process_get_stderr_fd (LokyWorkerProcess *self)
 {
   return self->stderr_fd;
+}
+
+void
+loky_worker_process_terminate (LokyWorkerProcess *self)
+{
+  if (self->pidfd >= 0)
+    syscall (SYS_pidfd_send_signal, self->pidfd, SIGTERM, NULL, 0);
+}
+
+/* The third word of /proc/PID/stat, behind the name, which may hold anything. */
+gboolean
+loky_worker_process_is_stopped (LokyWorkerProcess *self)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int) self->pid);
+  g_autofree char *text = NULL;
+  const char *state;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return FALSE;
+  state = strrchr (text, ')');
+  return state != NULL && (g_str_has_prefix (state, ") T") || g_str_has_prefix (state, ") t"));
 }
 
 void

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -120,6 +121,51 @@ receive_setup (LokyChannel *channel, LokyFrame *frame, GError **error)
     }
 }
 
+/* --- what the parent finds when this process ended ---------------------------------------------- */
+
+static struct
+{
+  LokyControl *control;
+  pid_t pid;
+} traces;
+
+/* The area is not mapped in a child of a task. */
+static void
+note_exit (int status, void *unused)
+{
+  if (getpid () == traces.pid)
+    loky_control_set_exit_status (traces.control, status);
+}
+
+/* The last words before g_error() ends the process. */
+static void
+note_log (const char *domain, GLogLevelFlags level, const char *message, gpointer unused)
+{
+  if ((level & G_LOG_FLAG_FATAL) != 0 && getpid () == traces.pid)
+    {
+      char reason[LOKY_CONTROL_REASON_SIZE];
+
+      g_snprintf (reason, sizeof reason, "%s: %s", domain != NULL ? domain : "**",
+                  message != NULL ? message : "");
+      loky_control_set_reason (traces.control, reason);
+      /* In the words of g_malloc(). */
+      if (g_strcmp0 (domain, "GLib") == 0 && message != NULL &&
+          strstr (message, "failed to allocate") != NULL)
+        loky_crash_note_out_of_memory ();
+    }
+  g_log_default_handler (domain, level, message, NULL);
+}
+
+static void
+leave_traces (LokyWorkerSetup *setup)
+{
+  traces.control = &setup->control;
+  traces.pid = getpid ();
+  on_exit (note_exit, NULL);
+  g_log_set_default_handler (note_log, NULL);
+  loky_crash_watch (&setup->control.area->crash);
+}
+
 static gboolean
 apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
 {
@@ -136,8 +182,9 @@ apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
   body = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_SETUP_TYPE, error);
   if (body == NULL)
     return FALSE;
-  g_variant_get (body, "(&suu^aay@a(tttss))", &version, &setup->worker_id, &n_slots,
-                 &setup->plugin_path, &setup->refusals);
+  g_variant_get (body, "(&suu^aay@a(tttss)smv)", &version, &setup->worker_id, &n_slots,
+                 &setup->plugin_path, &setup->refusals, &setup->initializer,
+                 &setup->initializer_args);
   if (g_strcmp0 (version, LOKY_VERSION) != 0 || n_slots != LOKY_CONTROL_N_SLOTS)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
@@ -148,8 +195,11 @@ apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
   if (!loky_control_map (&setup->control, loky_steal_fd (&frame->fds[0]), error))
     return FALSE;
   /* The two others live as long as the process. */
-  return loky_watchdog_start (loky_channel_get_fd (setup->channel), loky_steal_fd (&frame->fds[2]),
-                              loky_steal_fd (&frame->fds[1]), error);
+  if (!loky_watchdog_start (loky_channel_get_fd (setup->channel), loky_steal_fd (&frame->fds[2]),
+                            loky_steal_fd (&frame->fds[1]), &setup->control, error))
+    return FALSE;
+  leave_traces (setup);
+  return TRUE;
 }
 
 gboolean
