@@ -48,6 +48,7 @@ typedef struct
   LokyFrameHeader header;
   const guint8 *body;
   int fds[LOKY_FRAME_MAX_FDS];
+  gboolean has_lost_fds; /* this process had no room for them: all of @fds are -1 */
 } LokyFrame;
 
 /* A value that could not be put into shared memory, and so was not sent. */

@@ -55,6 +55,7 @@ struct _LokyChannel
   gsize input_start;
   gsize input_end;
   GArray *input_fds;
+  gboolean has_lost_fds; /* some of the next frame that has any */
 };
 
 LokyChannel *
@@ -599,11 +600,20 @@ close_apart (int fd)
     g_thread_unref (thread);
 }
 
+static void
+drop_descriptors (LokyChannel *self)
+{
+  for (guint i = 0; i < self->input_fds->len; i++)
+    loky_close_fd (&g_array_index (self->input_fds, int, i));
+  g_array_set_size (self->input_fds, 0);
+}
+
 /* The descriptors that came are queued: a frame takes as many as its header says, in order. */
 static gboolean
 take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
 {
   gboolean is_memory = TRUE;
+  gsize n_received = 0;
 
   for (struct cmsghdr *header = CMSG_FIRSTHDR (message); header != NULL;
        header = CMSG_NXTHDR (message, header))
@@ -612,6 +622,7 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
 
       if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
         continue;
+      n_received += n_fds;
       for (gsize i = 0; i < n_fds; i++)
         {
           int fd;
@@ -633,11 +644,17 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
                            "A descriptor was sent that is no memory that can be sealed");
       return FALSE;
     }
+  if ((message->msg_flags & MSG_CTRUNC) != 0 && n_received >= LOKY_FRAME_MAX_FDS)
+    {
+      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+                           "More descriptors were sent at once than a frame may have");
+      return FALSE;
+    }
   if ((message->msg_flags & MSG_CTRUNC) != 0)
     {
-      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
-                           "Descriptors were lost on the way: too many are open");
-      return FALSE;
+      /* One read takes the descriptors of one frame, which are of no use without those that are lost. */
+      self->has_lost_fds = TRUE;
+      drop_descriptors (self);
     }
   /* The end of one frame and the start of the next may come in one read. */
   if (self->input_fds->len > 2 * LOKY_FRAME_MAX_FDS)
@@ -706,7 +723,14 @@ loky_channel_next_frame (LokyChannel *self, LokyFrame *frame, GError **error)
                               error);
   if (status != LOKY_FRAME_COMPLETE)
     return status;
-  if (frame->header.n_fds > self->input_fds->len)
+  frame->has_lost_fds = self->has_lost_fds && frame->header.n_fds > 0;
+  if (frame->has_lost_fds)
+    {
+      self->has_lost_fds = FALSE;
+      for (guint i = 0; i < frame->header.n_fds; i++)
+        frame->fds[i] = -1;
+    }
+  else if (frame->header.n_fds > self->input_fds->len)
     {
       g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
                            "A frame came without its descriptors");
@@ -714,7 +738,7 @@ loky_channel_next_frame (LokyChannel *self, LokyFrame *frame, GError **error)
     }
 
   frame->body = self->input + self->input_start + LOKY_FRAME_HEADER_SIZE;
-  if (frame->header.n_fds > 0)
+  if (frame->header.n_fds > 0 && !frame->has_lost_fds)
     {
       memcpy (frame->fds, self->input_fds->data, frame->header.n_fds * sizeof (int));
       g_array_remove_range (self->input_fds, 0, frame->header.n_fds);

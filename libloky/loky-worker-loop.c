@@ -85,6 +85,14 @@ take_args (Worker *self, Job *job, LokyFrame *frame, GError **error)
   const LokyValueMessage *message = &job->message;
   g_autoptr (GBytes) bytes = NULL;
 
+  if (frame->has_lost_fds)
+    {
+      if (message->place == LOKY_PLACE_SEGMENT)
+        loky_channel_append (self->setup->channel, LOKY_MESSAGE_RELEASE, 0, message->segment);
+      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
+                           "The arguments cannot be received: the worker has too many descriptors open");
+      return FALSE;
+    }
   bytes = message->place == LOKY_PLACE_SEGMENT
               ? map_segment (self, message, frame->fds[0], error)
               : g_bytes_new (message->data, message->size);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -426,7 +427,36 @@ test_descriptors_too_many_at_once (Fixture *fixture, gconstpointer user_data)
 
   send_raw (fixture->raw, wire, sizeof wire, LOKY_FRAME_MAX_FDS + 10);
   g_assert_cmpint (loky_channel_fill (fixture->a, FALSE, &error), ==, LOKY_FILL_ERROR);
-  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES);
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
+}
+
+/* Where the reader has no room for descriptors, their frame comes without any and the next ones whole. */
+static void
+test_descriptors_without_room (Fixture *fixture, gconstpointer user_data)
+{
+  struct rlimit before, little;
+  LokyFrame frame;
+
+  append_text (fixture->a, 1, "before");
+  append_numbered (fixture->a, 2, 3);
+  append_text (fixture->a, 3, "between");
+  append_numbered (fixture->a, 4, 2);
+  loky_channel_flush (fixture->a);
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  little = before;
+  little.rlim_cur = (rlim_t) dup (0);
+  close ((int) little.rlim_cur);
+  check_text_frame (fixture->b, 1, "before");
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &little), ==, 0);
+  read_frame (fixture->b, &frame);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  g_assert_cmpuint (frame.header.number, ==, 2);
+  g_assert_true (frame.has_lost_fds);
+  for (guint i = 0; i < 3; i++)
+    g_assert_cmpint (frame.fds[i], ==, -1);
+  check_text_frame (fixture->b, 3, "between");
+  check_numbered (fixture->b, 4, 2);
 }
 
 /* From an untrusted end nothing but memory is taken; a socket, say, could block who closes it. */
@@ -941,6 +971,7 @@ main (int argc, char *argv[])
   ADD_RAW ("/loky/channel/descriptors-that-did-not-come", test_descriptors_that_did_not_come);
   ADD_RAW ("/loky/channel/descriptors-without-frames", test_descriptors_without_frames);
   ADD_RAW ("/loky/channel/descriptors-too-many-at-once", test_descriptors_too_many_at_once);
+  ADD ("/loky/channel/descriptors-without-room", test_descriptors_without_room);
   ADD ("/loky/channel/descriptors-of-memory-only", test_descriptors_of_memory_only);
   ADD ("/loky/channel/blocked", test_blocked);
   ADD ("/loky/channel/blocked-with-descriptors", test_blocked_with_descriptors);
