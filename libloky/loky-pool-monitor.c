@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "loky-error.h"
+#include "loky-fork-guard-private.h"
 #include "loky-memory-events-private.h"
 #include "loky-paths-private.h"
 #include "loky-pool-internal.h"
@@ -147,17 +148,19 @@ loky_pool_monitor_init (LokyPool *self, GError **error)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "The pool cannot be started: %s",
                    g_strerror (errno));
-      loky_close_fd (&self->epoll_fd);
-      loky_close_fd (&self->parent_pidfd);
+      loky_fork_guard_close (&self->epoll_fd);
+      loky_fork_guard_close (&self->parent_pidfd);
       return FALSE;
     }
+  loky_fork_guard_add (self->epoll_fd);
+  loky_fork_guard_add (self->parent_pidfd);
   if (!loky_pool_fill_spare (self))
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "The pool cannot be started: %s",
                    g_strerror (errno));
       loky_pool_release_spare (self);
-      loky_close_fd (&self->epoll_fd);
-      loky_close_fd (&self->parent_pidfd);
+      loky_fork_guard_close (&self->epoll_fd);
+      loky_fork_guard_close (&self->parent_pidfd);
       return FALSE;
     }
   if (self->token == NULL)
@@ -193,8 +196,8 @@ loky_pool_monitor_clear (LokyPool *self)
   g_clear_pointer (&self->context, g_main_context_unref);
   g_clear_pointer (&self->backtraces, g_hash_table_unref);
   loky_pool_release_spare (self);
-  loky_close_fd (&self->epoll_fd);
-  loky_close_fd (&self->parent_pidfd);
+  loky_fork_guard_close (&self->epoll_fd);
+  loky_fork_guard_close (&self->parent_pidfd);
 }
 
 gpointer

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "loky-error.h"
+#include "loky-fork-guard-private.h"
 #include "loky-paths-private.h"
 #include "loky-pool-internal.h"
 #include "loky-util-private.h"
@@ -89,6 +90,7 @@ make_setup_fds (LokyPool *self, LokyPoolWorker *worker, int fds[3], GError **err
   if (pidfd >= 0 && socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0)
     {
       worker->doorbell = loky_fd_above_standard (ends[0]);
+      loky_fork_guard_add (worker->doorbell);
       doorbell = loky_fd_above_standard (ends[1]);
     }
   if (doorbell < 0 || worker->doorbell < 0)
@@ -109,7 +111,10 @@ loky_pool_fill_spare (LokyPool *self)
   for (guint i = 0; i < LOKY_POOL_N_SPARE; i++)
     {
       if (self->spare[i] < 0)
-        self->spare[i] = fcntl (self->epoll_fd, F_DUPFD_CLOEXEC, 3);
+        {
+          self->spare[i] = fcntl (self->epoll_fd, F_DUPFD_CLOEXEC, 3);
+          loky_fork_guard_add (self->spare[i]);
+        }
       if (self->spare[i] < 0)
         return FALSE;
     }
@@ -120,7 +125,7 @@ void
 loky_pool_release_spare (LokyPool *self)
 {
   for (guint i = 0; i < LOKY_POOL_N_SPARE; i++)
-    loky_close_fd (&self->spare[i]);
+    loky_fork_guard_close (&self->spare[i]);
 }
 
 static gboolean
@@ -162,6 +167,7 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
       return FALSE;
     }
   worker->channel = loky_channel_new (loky_fd_above_standard (ends[0]));
+  loky_fork_guard_add (loky_channel_get_fd (worker->channel));
   loky_channel_set_memory_only (worker->channel);
   loky_channel_append_variant (worker->channel, LOKY_MESSAGE_SETUP, 0, 0,
                                setup, fds, G_N_ELEMENTS (fds));

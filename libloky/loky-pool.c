@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "loky-error.h"
+#include "loky-fork-guard-private.h"
 #include "loky-pool-internal.h"
 #include "loky-tsan-private.h"
 #include "loky-util-private.h"
@@ -184,9 +185,11 @@ loky_pool_worker_unref (LokyPoolWorker *worker)
   if (!g_atomic_ref_count_dec (&worker->ref_count))
     return;
   g_hash_table_unref (worker->names);
+  if (worker->channel != NULL)
+    loky_fork_guard_remove (loky_channel_get_fd (worker->channel));
   g_clear_pointer (&worker->channel, loky_channel_free);
   loky_control_clear (&worker->control);
-  loky_close_fd (&worker->doorbell);
+  loky_fork_guard_close (&worker->doorbell);
   g_clear_error (&worker->cause);
   g_free (worker->stderr_tail);
   g_free (worker->reason);

@@ -10,6 +10,7 @@
 
 #include "loky-descendants-private.h"
 #include "loky-error.h"
+#include "loky-fork-guard-private.h"
 #include "loky-util-private.h"
 
 #ifndef P_PIDFD
@@ -117,12 +118,14 @@ loky_worker_process_start (const char *program,
   self->stderr_pipe = g_object_ref (g_subprocess_get_stderr_pipe (self->subprocess));
   self->stderr_fd = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (self->stderr_pipe));
   g_unix_set_fd_nonblocking (self->stderr_fd, TRUE, NULL);
+  loky_fork_guard_add (self->stderr_fd);
   self->pidfd = -1;
   identifier = g_subprocess_get_identifier (self->subprocess);
   if (identifier != NULL)
     {
       self->pid = (pid_t) g_ascii_strtoll (identifier, NULL, 10);
       self->pidfd = loky_fd_above_standard ((int) syscall (SYS_pidfd_open, self->pid, 0));
+      loky_fork_guard_add (self->pidfd);
     }
   /* It may have ended, and been reaped by GLib's thread, already. */
   if (self->pidfd < 0 && self->pid > 0 && errno != ESRCH)
@@ -155,9 +158,12 @@ loky_worker_process_free (LokyWorkerProcess *self)
 void
 loky_worker_process_close (LokyWorkerProcess *self)
 {
+  if (g_input_stream_is_closed (self->stderr_pipe))
+    return;
+  loky_fork_guard_remove (g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (self->stderr_pipe)));
   g_input_stream_close (self->stderr_pipe, NULL, NULL);
   self->stderr_fd = -1;
-  loky_close_fd (&self->pidfd);
+  loky_fork_guard_close (&self->pidfd);
 }
 
 pid_t

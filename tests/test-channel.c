@@ -447,8 +447,9 @@ test_descriptors_without_room (Fixture *fixture, gconstpointer user_data)
   little = before;
   little.rlim_cur = (rlim_t) dup (0);
   close ((int) little.rlim_cur);
-  check_text_frame (fixture->b, 1, "before");
+  /* One read may take the first frame and the second. */
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &little), ==, 0);
+  check_text_frame (fixture->b, 1, "before");
   read_frame (fixture->b, &frame);
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
   g_assert_cmpuint (frame.header.number, ==, 2);

@@ -2,8 +2,12 @@
 
 /* Orders that end, stop or block the worker. */
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fault-private.h"
@@ -96,10 +100,165 @@ obey_sleep (LokyTaskContext *context, const char *argument, GError **error)
   return fault_ok ();
 }
 
+/* A file that is shorter than its mapping. */
+static GVariant *
+obey_bus (LokyTaskContext *context, const char *argument, GError **error)
+{
+  int fd = memfd_create ("bus", MFD_CLOEXEC);
+  volatile char *memory = mmap (NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+  return g_variant_new_take_string (g_strdup_printf ("%d", memory[0]));
+}
+
+static GVariant *
+obey_fpe (LokyTaskContext *context, const char *argument, GError **error)
+{
+  raise (SIGFPE);
+  return fault_ok ();
+}
+
+/* Each call needs what the one in it returns, so that it stays a call. It would end if "above" were not 0. */
+static int
+overflow (volatile char *above)
+{
+  volatile char frame[4096];
+
+  frame[0] = above[0];
+  return frame[0] == 0 ? overflow (frame) + frame[0] : 0;
+}
+
+static GVariant *
+obey_overflow (LokyTaskContext *context, const char *argument, GError **error)
+{
+  volatile char first[1] = { 0 };
+
+  return g_variant_new_take_string (g_strdup_printf ("%d", overflow (first)));
+}
+
+static GVariant *
+obey_g_error (LokyTaskContext *context, const char *argument, GError **error)
+{
+  g_error ("These are the last words");
+  return NULL;
+}
+
+static GVariant *
+obey_assert (LokyTaskContext *context, const char *argument, GError **error)
+{
+  g_assert_cmpint (argument[0], ==, 'x');
+  return fault_ok ();
+}
+
+/* Seen when the C library looks at its lists the next time. */
+static GVariant *
+obey_corrupt_heap (LokyTaskContext *context, const char *argument, GError **error)
+{
+  char *volatile first = malloc (24);
+  char *volatile second = malloc (24);
+
+  memset (first - 16, 0x41, 64);
+  free (second);
+  free (first);
+  for (guint i = 0; i < 100; i++)
+    {
+      char *volatile block = malloc (i * 8);
+
+      free (block);
+    }
+  abort ();
+}
+
+static GVariant *
+obey_pthread_exit (LokyTaskContext *context, const char *argument, GError **error)
+{
+  pthread_exit (NULL);
+}
+
+static GVariant *
+obey_quick_exit (LokyTaskContext *context, const char *argument, GError **error)
+{
+  quick_exit (5);
+}
+
+static GVariant *
+obey_exec (LokyTaskContext *context, const char *argument, GError **error)
+{
+  execl ("/bin/sleep", "sleep", "300", NULL);
+  return fault_ok ();
+}
+
+/* Deaf to everything but SIGKILL, and busy. */
+static GVariant *
+obey_spin (LokyTaskContext *context, const char *argument, GError **error)
+{
+  volatile guint64 counter = 0;
+  sigset_t all;
+
+  sigfillset (&all);
+  sigprocmask (SIG_BLOCK, &all, NULL);
+  for (;;)
+    counter++;
+  return NULL;
+}
+
+/* 64 MiB of address space more than there are, used up in small pieces. */
+static void
+limit_memory (void)
+{
+  struct rlimit limit = { 0, RLIM_INFINITY };
+  gulong pages = 0;
+  g_autofree char *statm = NULL;
+
+  g_file_get_contents ("/proc/self/statm", &statm, NULL, NULL);
+  pages = strtoul (statm, NULL, 10);
+  limit.rlim_cur = pages * (gulong) sysconf (_SC_PAGESIZE) + (64u << 20);
+  setrlimit (RLIMIT_AS, &limit);
+}
+
+static GVariant *
+obey_limit_alloc (LokyTaskContext *context, const char *argument, GError **error)
+{
+  limit_memory ();
+  for (;;)
+    {
+      char *volatile block = g_malloc (1 << 20);
+
+      memset (block, 1, 1 << 20);
+    }
+  return NULL;
+}
+
+/* Who does not look at what malloc() returns. */
+static GVariant *
+obey_limit_malloc (LokyTaskContext *context, const char *argument, GError **error)
+{
+  limit_memory ();
+  for (;;)
+    {
+      char *volatile block = malloc (64 << 10);
+
+      memset (block, 1, 64 << 10);
+    }
+  return NULL;
+}
+
 const FaultOrder fault_death_orders[] = {
   { "exit", obey_exit },   { "_exit", obey_exit_at_once },
   { "abort", obey_abort }, { "segv", obey_segv },
   { "kill", obey_kill },   { "stop", obey_stop },
   { "hang", obey_hang },   { "hang-hard", obey_hang_hard },
-  { "sleep", obey_sleep }, { NULL },
+  { "sleep", obey_sleep },
+  { "bus", obey_bus },
+  { "fpe", obey_fpe },
+  { "overflow", obey_overflow },
+  { "g_error", obey_g_error },
+  { "assert", obey_assert },
+  { "corrupt-heap", obey_corrupt_heap },
+  { "pthread-exit", obey_pthread_exit },
+  { "quick-exit", obey_quick_exit },
+  { "exec", obey_exec },
+  { "spin", obey_spin },
+  { "limit-alloc", obey_limit_alloc },
+  { "limit-malloc", obey_limit_malloc },
+  { NULL },
 };

@@ -26,6 +26,7 @@ find_order (const char *name)
   static const FaultOrder *const tables[] = {
     fault_death_orders,
     fault_process_orders,
+    fault_surroundings_orders,
     fault_value_orders,
   };
 
