@@ -51,6 +51,7 @@ struct _LokyScheduler
   GQueue open; /* busy, with room for more; taken in turn */
   guint n_busy;
   guint64 n_ahead; /* tasks that were sent behind another one */
+  guint n_recalls; /* that were asked for and not answered */
 
   GSequence *deadlines;
   LokyDeadline backoff;
@@ -419,9 +420,17 @@ start_workers (LokyScheduler *self, gint64 now, GArray *actions)
     }
 }
 
+static void
+ask_back (LokyScheduler *self, LokySchedulerTask *task, LokyRecall recall, GArray *actions)
+{
+  task->recall = recall;
+  self->n_recalls++;
+  act (actions, LOKY_ACTION_RECALL, task, task->worker);
+}
+
 /* Asks for the last @count tasks of a worker; those that it has not begun come back. */
 static void
-take_back (LokySchedulerWorker *worker, guint count, GArray *actions)
+take_back (LokyScheduler *self, LokySchedulerWorker *worker, guint count, GArray *actions)
 {
   for (GList *l = worker->tasks.tail; l != NULL && count > 0; l = l->prev, count--)
     {
@@ -429,8 +438,7 @@ take_back (LokySchedulerWorker *worker, guint count, GArray *actions)
 
       if (task->recall != LOKY_RECALL_NONE || task->stop != LOKY_STOP_NONE)
         continue;
-      task->recall = LOKY_RECALL_TAKE_BACK;
-      act (actions, LOKY_ACTION_RECALL, task, worker);
+      ask_back (self, task, LOKY_RECALL_TAKE_BACK, actions);
     }
 }
 
@@ -451,7 +459,7 @@ share (LokyScheduler *self, GArray *actions)
         richest = worker;
     }
   if (richest != NULL)
-    take_back (richest, richest->tasks.length / 2, actions);
+    take_back (self, richest, richest->tasks.length / 2, actions);
 }
 
 static void
@@ -490,6 +498,9 @@ dispatch (LokyScheduler *self, gint64 now, GArray *actions)
 {
   LokySchedulerTask *task;
 
+  /* What comes back goes before all that waits: first it must all be here. */
+  if (self->n_recalls > 0)
+    return;
   while ((task = peek_queue (self)) != NULL)
     {
       LokySchedulerWorker *worker = choose_worker (self, task);
@@ -671,7 +682,7 @@ loky_scheduler_set_max_workers (LokyScheduler *self,
       worker->state = LOKY_WORKER_STATE_RETIRING;
       unlist (worker);
       if (worker->tasks.length > 1)
-        take_back (worker, worker->tasks.length - 1, actions);
+        take_back (self, worker, worker->tasks.length - 1, actions);
       rest (self, worker, now, actions);
     }
   dispatch (self, now, actions);
@@ -718,8 +729,7 @@ loky_scheduler_cancel (LokyScheduler *self, LokySchedulerTask *task, gint64 now,
     case LOKY_TASK_STATE_SENT:
       if (task->stop == LOKY_STOP_NONE && task->recall == LOKY_RECALL_NONE)
         {
-          task->recall = LOKY_RECALL_CANCEL;
-          act (actions, LOKY_ACTION_RECALL, task, task->worker);
+          ask_back (self, task, LOKY_RECALL_CANCEL, actions);
         }
       return TRUE;
     case LOKY_TASK_STATE_NEW:
@@ -805,8 +815,7 @@ loky_scheduler_shutdown (LokyScheduler *self,
 
               if (task->stop != LOKY_STOP_NONE || task->recall != LOKY_RECALL_NONE)
                 continue;
-              task->recall = LOKY_RECALL_CANCEL_PENDING;
-              act (actions, LOKY_ACTION_RECALL, task, worker);
+              ask_back (self, task, LOKY_RECALL_CANCEL_PENDING, actions);
             }
         }
     }
@@ -917,10 +926,7 @@ loky_scheduler_worker_gone (LokyScheduler *self,
   /* From the last to the first, since each goes to the front of the queue. */
   for (GList *l = worker->tasks.tail; l != NULL; l = l->prev)
     {
-      LokySchedulerTask *task = l->data;
-
-      task->recall = LOKY_RECALL_DEATH;
-      act (actions, LOKY_ACTION_RECALL, task, worker);
+      ask_back (self, l->data, LOKY_RECALL_DEATH, actions);
     }
 
   if (!self->is_broken && !worker->was_killed)
@@ -1002,20 +1008,20 @@ task_lost (LokyScheduler *self, LokySchedulerTask *task, gint64 now, GArray *act
     complete (self, task, LOKY_OUTCOME_WORKER_DIED, actions);
 }
 
-void
-loky_scheduler_recalled (LokyScheduler *self,
-                         LokySchedulerTask *task,
-                         gboolean recalled,
-                         gint64 now,
-                         GArray *actions)
+static void
+apply_recall (LokyScheduler *self,
+              LokySchedulerTask *task,
+              gboolean recalled,
+              gint64 now,
+              GArray *actions)
 {
   LokySchedulerWorker *worker = task->worker;
   LokyRecall reason = task->recall;
 
+  task->recall = LOKY_RECALL_NONE;
   /* Ended by an action before this one. */
   if (task->state != LOKY_TASK_STATE_SENT || reason == LOKY_RECALL_NONE)
     return;
-  task->recall = LOKY_RECALL_NONE;
   if (!recalled && reason == LOKY_RECALL_CANCEL)
     {
       stop_task (self, task, LOKY_STOP_CANCEL, now, actions);
@@ -1044,6 +1050,17 @@ loky_scheduler_recalled (LokyScheduler *self,
       relist (self, worker);
       rest (self, worker, now, actions);
     }
+}
+
+void
+loky_scheduler_recalled (LokyScheduler *self,
+                         LokySchedulerTask *task,
+                         gboolean recalled,
+                         gint64 now,
+                         GArray *actions)
+{
+  self->n_recalls--;
+  apply_recall (self, task, recalled, now, actions);
   dispatch (self, now, actions);
 }
 
@@ -1128,7 +1145,7 @@ look_for_stalls (LokyScheduler *self, gint64 now, GArray *actions)
         continue;
       worker->is_stalled = TRUE;
       relist (self, worker);
-      take_back (worker, worker->tasks.length - 1, actions);
+      take_back (self, worker, worker->tasks.length - 1, actions);
     }
   if (self->n_ahead > 0)
     set_deadline (self, &self->stall, LOKY_DEADLINE_STALL, later (now, STALL_TIME));

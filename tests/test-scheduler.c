@@ -294,7 +294,7 @@ test_shared_tasks_do_not_return (Harness *self, gconstpointer user_data)
   resize (self, 2);
   forget (self);
   ready (self, get_worker (self, 2));
-  expect (self, "back:5 back:4 send:5@2 send:4@2");
+  expect (self, "back:5 back:4 send:4@2 send:5@2");
 }
 
 static void
@@ -460,7 +460,7 @@ test_cancel_spares_the_others (Harness *self, gconstpointer user_data)
   pass_time (self, MSEC);
   forget (self);
   gone (self, get_worker (self, 1));
-  expect (self, "back:3 back:2 kept:1 start:2 end:1=cancelled");
+  expect (self, "back:3 back:2 kept:1 end:1=cancelled start:2");
   ready (self, get_worker (self, 2));
   expect (self, "send:2@2 send:3@2");
 }
@@ -678,7 +678,7 @@ test_death (Harness *self, gconstpointer user_data)
   submit (self);
   forget (self);
   gone (self, get_worker (self, 1));
-  expect (self, "kept:1 start:2 end:1=died");
+  expect (self, "kept:1 end:1=died start:2");
   ready (self, get_worker (self, 2));
   expect (self, "send:2@2");
   g_assert_cmpuint (get_task (self, 1)->scheduling.attempts, ==, 1);
@@ -704,7 +704,7 @@ test_death_requeues_in_order (Harness *self, gconstpointer user_data)
   expect (self, "send:1@1 send:2@1 send:3@1 send:4@1 send:5@1");
   begin (self, get_task (self, 1));
   gone (self, get_worker (self, 1));
-  expect (self, "back:5 back:4 back:3 back:2 kept:1 start:2 end:1=died");
+  expect (self, "back:5 back:4 back:3 back:2 kept:1 end:1=died start:2");
   ready (self, get_worker (self, 2));
   expect (self, "send:2@2 send:3@2 send:4@2 send:5@2 send:6@2");
   g_assert_cmpuint (get_task (self, 2)->scheduling.attempts, ==, 1);
@@ -767,7 +767,7 @@ test_worker_is_killed_by_the_pool (Harness *self, gconstpointer user_data)
   expect (self, "");
   g_assert_cmpuint (loky_scheduler_get_n_serving (self->scheduler), ==, 0);
   gone (self, worker);
-  expect (self, "back:2 kept:1 start:2 end:1=died");
+  expect (self, "back:2 kept:1 end:1=died start:2");
 }
 
 /* It does not end though it was killed: it is forgotten. */
@@ -859,7 +859,7 @@ test_failed_starts_are_forgotten (Harness *self, gconstpointer user_data)
   submit (self);
   forget (self);
   gone (self, get_worker (self, 5));
-  expect (self, "kept:1 start:6 end:1=died");
+  expect (self, "kept:1 end:1=died start:6");
   gone (self, get_worker (self, 6));
   g_assert_cmpint (loky_scheduler_get_deadline (self->scheduler), ==, self->now + 10 * MSEC);
   g_assert_false (loky_scheduler_is_broken (self->scheduler));
@@ -1238,7 +1238,7 @@ test_shutdown_drains_after_a_death (Harness *self, gconstpointer user_data)
   shut_down (self, LOKY_SHUTDOWN_DRAIN, -1);
   forget (self);
   gone (self, get_worker (self, 1));
-  expect (self, "kept:1 start:2 end:1=died");
+  expect (self, "kept:1 end:1=died start:2");
   ready (self, get_worker (self, 2));
   result (self, 2);
   gone (self, get_worker (self, 2));
