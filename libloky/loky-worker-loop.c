@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-worker-private.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -241,18 +242,49 @@ check_result (const LokyLoadedTask *task, GVariant *args, GVariant *result, GErr
   return FALSE;
 }
 
+/* The thread ends under a task that called pthread_exit(): a process without the thread that answers would
+ * live on. */
+static void
+thread_ended (void *data)
+{
+  Worker *self = data;
+
+  if (getpid () != self->pid)
+    _exit (0);
+  loky_control_set_reason (&self->setup->control, "a task ended the thread that runs tasks");
+  _exit (EXIT_RUINED);
+}
+
+static GVariant *
+call_func (Worker *self,
+           const LokyTaskDescriptor *task,
+           LokyTaskContext *context,
+           GVariant *args,
+           GError **error)
+{
+  GVariant *result;
+
+  pthread_cleanup_push (thread_ended, self);
+  if (task->kind == LOKY_TASK_KIND_ITEM)
+    result = call_item (task, context, args, error);
+  else
+    result = task->func (context, args, task->user_data, error);
+  pthread_cleanup_pop (0);
+  return result;
+}
+
 /* The result, owned and in normal form, or NULL with an error. */
 static GVariant *
-call_task (const LokyLoadedTask *task, LokyTaskContext *context, GVariant *args, GError **error)
+call_task (Worker *self,
+           const LokyLoadedTask *task,
+           LokyTaskContext *context,
+           GVariant *args,
+           GError **error)
 {
-  const LokyTaskDescriptor *descriptor = task->descriptor;
   g_autoptr (GVariant) result = NULL;
   GError *task_error = NULL;
 
-  if (descriptor->kind == LOKY_TASK_KIND_ITEM)
-    result = call_item (descriptor, context, args, &task_error);
-  else
-    result = descriptor->func (context, args, descriptor->user_data, &task_error);
+  result = call_func (self, task->descriptor, context, args, &task_error);
   if (result != NULL)
     result = g_variant_take_ref (g_steal_pointer (&result));
   if (task_error != NULL)
@@ -322,7 +354,7 @@ run_job (Worker *self, const Job *job)
   context = loky_task_context_new (&self->surroundings, task->name, job->message.attempt, job->slot,
                                    job->number, job->buffers);
   loky_watchdog_set_task (context);
-  result = call_task (task, context, job->args, &error);
+  result = call_task (self, task, context, job->args, &error);
   run_time = (g_get_monotonic_time () - started) * 1000;
   loky_watchdog_set_task (NULL);
   loky_task_context_end (context);
@@ -489,7 +521,7 @@ call_initializer (Worker *self, GError **error)
   if (!check_arguments (task, args, error))
     return FALSE;
   context = loky_task_context_new (&self->surroundings, task->name, 1, LOKY_TASK_CONTEXT_NO_SLOT, 0, NULL);
-  result = call_task (task, context, args, error);
+  result = call_task (self, task, context, args, error);
   loky_task_context_end (context);
   return result != NULL;
 }

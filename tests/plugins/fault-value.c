@@ -142,12 +142,20 @@ obey_cancellable (LokyTaskContext *context, const char *argument, GError **error
   return g_variant_new_string ("never cancelled");
 }
 
+/* A string without its end. */
+static GVariant *
+obey_not_normal (LokyTaskContext *context, const char *argument, GError **error)
+{
+  return g_variant_new_from_data (G_VARIANT_TYPE_STRING, "abc", 3, FALSE, NULL, NULL);
+}
+
 const FaultOrder fault_value_orders[] = {
   { "ok", obey_ok },
   { "null", obey_null },
   { "wrong-type", obey_wrong_type },
   { "floating", obey_floating },
   { "full", obey_full },
+  { "not-normal", obey_not_normal },
   { "huge-error", obey_huge_error },
   { "bad-utf8-error", obey_bad_utf8_error },
   { "error", obey_error },

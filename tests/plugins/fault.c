@@ -5,6 +5,7 @@
  */
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fault-private.h"
 
@@ -101,6 +102,34 @@ make_bytes (LokyTaskContext *context, GVariant *args, gpointer user_data, GError
   return g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, contents, TRUE);
 }
 
+static void
+unmap (gpointer bytes)
+{
+  g_bytes_unref (bytes);
+}
+
+static void
+nothing (gpointer unused)
+{
+}
+
+/* A value of that size without the memory: the pages of the mapping are never touched, and not given back. */
+static GVariant *
+make_sparse (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  guint64 length = g_variant_get_uint64 (args);
+  gpointer memory = mmap (NULL, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  GBytes *bytes;
+
+  if (memory == MAP_FAILED)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE, "mmap() found no address space");
+      return NULL;
+    }
+  bytes = g_bytes_new_with_free_func (memory, length, nothing, NULL);
+  return g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, memory, length, TRUE, unmap, bytes);
+}
+
 static GVariant *
 sum_task (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
 {
@@ -193,6 +222,14 @@ static const LokyTaskDescriptor tasks[] = {
       .result_type = "ay",
       .func = make_bytes,
       .summary = "That many bytes, the byte i being (7 i + 3) & 255",
+      .arguments = "LENGTH",
+  },
+  {
+      .name = "sparse",
+      .arguments_type = "t",
+      .result_type = "ay",
+      .func = make_sparse,
+      .summary = "That many zeroes, without the memory for them",
       .arguments = "LENGTH",
   },
   {

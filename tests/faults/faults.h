@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the tests of faults share. Each injects one fault for real, asserts what its owner is told, and that
+ * the executor serves after it; the fixture asserts that nothing is left. */
+
+#include "fixture.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FAULTS_HAS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define FAULTS_HAS_SANITIZER 1
+#endif
+#endif
+#ifndef FAULTS_HAS_SANITIZER
+#define FAULTS_HAS_SANITIZER 0
+#endif
+
+/* Submits fault.obey with @order; @options may be NULL. */
+LokyFuture *faults_submit (LokyExecutor *executor, const char *order, LokyTaskOptions *options);
+
+/* Waits for the end; the error, or NULL. */
+GError *faults_end_of (LokyFuture *future);
+
+/* Options by which a task that does not stop is killed soon; @timeout in ms. */
+LokyTaskOptions *faults_stopping (gint64 timeout);
+
+/* A task on each of its workers still works. */
+void faults_assert_serves (LokyExecutor *executor);
+
+/* The error names the task, a worker's pid and @reason. */
+void faults_assert_tells (const GError *error, LokyFuture *future, const char *reason);
+
+/* No shared memory of the library is mapped. */
+void faults_assert_no_mappings (void);
+
+/* fixture_tear_down, and no mapping is left. */
+void faults_tear_down (LokyFixture *fixture, gconstpointer data);
+
+#define FAULTS_ADD(path, func)                                                                     \
+  g_test_add ("/loky/faults/" path, LokyFixture, NULL, loky_fixture_set_up, func, faults_tear_down)
+
+/* Runs @func in a child process that exits with what it returns; asserts that this is 0. */
+void faults_run_in_child (int (*func) (gconstpointer data), gconstpointer data);
+
+/* Blocks until no process has that pid, or only a zombie. */
+void faults_wait_gone (const char *pid);
