@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fault-private.h"
@@ -174,6 +175,14 @@ obey_pthread_exit (LokyTaskContext *context, const char *argument, GError **erro
   pthread_exit (NULL);
 }
 
+/* Past the C library: the thread is gone without a trace. */
+static GVariant *
+obey_thread_exit (LokyTaskContext *context, const char *argument, GError **error)
+{
+  syscall (SYS_exit, 0);
+  return fault_ok ();
+}
+
 static GVariant *
 obey_quick_exit (LokyTaskContext *context, const char *argument, GError **error)
 {
@@ -255,6 +264,7 @@ const FaultOrder fault_death_orders[] = {
   { "assert", obey_assert },
   { "corrupt-heap", obey_corrupt_heap },
   { "pthread-exit", obey_pthread_exit },
+  { "thread-exit", obey_thread_exit },
   { "quick-exit", obey_quick_exit },
   { "exec", obey_exec },
   { "spin", obey_spin },
