@@ -52,6 +52,7 @@ struct _LokyScheduler
   guint n_busy;
   guint64 n_ahead; /* tasks that were sent behind another one */
   guint n_recalls; /* that were asked for and not answered */
+  gboolean is_undecided; /* an answer changed something */
 
   GSequence *deadlines;
   LokyDeadline backoff;
@@ -1008,7 +1009,8 @@ task_lost (LokyScheduler *self, LokySchedulerTask *task, gint64 now, GArray *act
     complete (self, task, LOKY_OUTCOME_WORKER_DIED, actions);
 }
 
-static void
+/* TRUE: something has changed. */
+static gboolean
 apply_recall (LokyScheduler *self,
               LokySchedulerTask *task,
               gboolean recalled,
@@ -1021,14 +1023,14 @@ apply_recall (LokyScheduler *self,
   task->recall = LOKY_RECALL_NONE;
   /* Ended by an action before this one. */
   if (task->state != LOKY_TASK_STATE_SENT || reason == LOKY_RECALL_NONE)
-    return;
+    return TRUE;
   if (!recalled && reason == LOKY_RECALL_CANCEL)
     {
       stop_task (self, task, LOKY_STOP_CANCEL, now, actions);
-      return;
+      return FALSE;
     }
   if (!recalled && (reason == LOKY_RECALL_TAKE_BACK || reason == LOKY_RECALL_CANCEL_PENDING))
-    return;
+    return FALSE;
 
   detach (self, task);
   if (recalled)
@@ -1050,6 +1052,7 @@ apply_recall (LokyScheduler *self,
       relist (self, worker);
       rest (self, worker, now, actions);
     }
+  return TRUE;
 }
 
 void
@@ -1060,7 +1063,11 @@ loky_scheduler_recalled (LokyScheduler *self,
                          GArray *actions)
 {
   self->n_recalls--;
-  apply_recall (self, task, recalled, now, actions);
+  self->is_undecided |= apply_recall (self, task, recalled, now, actions);
+  if (self->n_recalls > 0 || !self->is_undecided)
+    return;
+  /* Not where nothing came back: the same would be asked for again, for ever. */
+  self->is_undecided = FALSE;
   dispatch (self, now, actions);
 }
 

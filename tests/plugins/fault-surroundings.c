@@ -160,6 +160,23 @@ obey_dup_fds (LokyTaskContext *context, const char *argument, GError **error)
   return fault_ok ();
 }
 
+/* A grandchild of the application, then nothing but noise, deaf to all that can be ignored. */
+static GVariant *
+obey_fork_spin (LokyTaskContext *context, const char *argument, GError **error)
+{
+  volatile guint64 counter = 0;
+  pid_t child = fork ();
+  sigset_t all;
+
+  sigfillset (&all);
+  sigprocmask (SIG_BLOCK, &all, NULL);
+  if (child != 0)
+    loky_task_context_set_progress (context, 1);
+  for (;;)
+    counter++;
+  return NULL;
+}
+
 static void
 kill_at_exit (void *unused)
 {
@@ -213,6 +230,7 @@ const FaultOrder fault_surroundings_orders[] = {
   { "daemonize", obey_daemonize },
   { "dup-fds", obey_dup_fds },
   { "late-crash", obey_late_crash },
+  { "fork-spin", obey_fork_spin },
   { "kill-pid", obey_kill_pid },
   { "nest", obey_nest },
   { NULL },

@@ -16,6 +16,7 @@ typedef enum
   OPERATION_SHUT_DOWN,
   OPERATION_READY,
   OPERATION_BEGIN,
+  OPERATION_FINISH,
   OPERATION_RETURN,
   OPERATION_UNSENDABLE,
   OPERATION_LEAVE,
@@ -44,7 +45,8 @@ static const struct
   [OPERATION_SHUT_DOWN] = { "shut-down", 2, 3 },
   [OPERATION_READY] = { "ready", 1, 90 },
   [OPERATION_BEGIN] = { "begin", 1, 180 },
-  [OPERATION_RETURN] = { "return", 3, 170 },
+  [OPERATION_FINISH] = { "finish", 3, 180 },
+  [OPERATION_RETURN] = { "return", 1, 150 },
   [OPERATION_UNSENDABLE] = { "unsendable", 1, 6 },
   [OPERATION_LEAVE] = { "leave", 1, 50 },
   [OPERATION_CRASH] = { "crash", 1, 25 },
@@ -157,7 +159,7 @@ draw_step (Step *step, Chance *chance)
       arguments[0] = draw_below (chance, LOKY_SHUTDOWN_KILL + 1);
       arguments[1] = draw_duration (chance);
       break;
-    case OPERATION_RETURN:
+    case OPERATION_FINISH:
       arguments[0] = draw_below (chance, 100);
       arguments[1] = draw_below (chance, 3) > 0;
       arguments[2] = draw_run_time (chance);
@@ -234,8 +236,11 @@ run_step (const Step *step, World *world)
     case OPERATION_BEGIN:
       world_begin_task (world, first);
       break;
+    case OPERATION_FINISH:
+      world_finish (world, first, arguments[1] != 0, arguments[2]);
+      break;
     case OPERATION_RETURN:
-      world_return (world, first, arguments[1] != 0, arguments[2]);
+      world_return (world, first);
       break;
     case OPERATION_UNSENDABLE:
       world_unsendable (world, first);

@@ -43,6 +43,7 @@ take_from_worker (WorldTask *task)
     g_queue_remove (&task->holder->tasks, task);
   task->holder = NULL;
   task->is_begun = FALSE;
+  task->is_done = FALSE;
 }
 
 static void
@@ -364,12 +365,21 @@ world_ready (World *self, guint index)
   carry_out (self);
 }
 
+/* The first task that the worker is not through with. */
+static WorldTask *
+task_at_hand (WorldWorker *worker)
+{
+  for (GList *l = worker != NULL ? worker->tasks.head : NULL; l != NULL; l = l->next)
+    if (!((WorldTask *) l->data)->is_done)
+      return l->data;
+  return NULL;
+}
+
 /* The scheduler is not told. */
 void
 world_begin_task (World *self, guint index)
 {
-  WorldWorker *worker = pick_working (self, index);
-  WorldTask *task = worker != NULL ? g_queue_peek_head (&worker->tasks) : NULL;
+  WorldTask *task = task_at_hand (pick_working (self, index));
 
   if (task == NULL || task->is_begun)
     return;
@@ -383,13 +393,22 @@ world_begin_task (World *self, guint index)
 }
 
 void
-world_return (World *self, guint index, gboolean is_result, gint64 run_time)
+world_finish (World *self, guint index, gboolean is_result, gint64 run_time)
 {
-  WorldWorker *worker = pick_working (self, index);
-  WorldTask *task = worker != NULL ? g_queue_peek_head (&worker->tasks) : NULL;
+  WorldTask *task = task_at_hand (pick_working (self, index));
 
   if (task == NULL || !task->is_begun)
     return;
+  task->is_done = TRUE;
+  task->is_result = is_result;
+  task->run_time = run_time;
+}
+
+static void
+deliver (World *self, WorldWorker *worker)
+{
+  WorldTask *task = g_queue_peek_head (&worker->tasks);
+
   take_from_worker (task);
   /* As the pool does: what is not known is dropped. */
   if (task->n_ended > 0)
@@ -398,10 +417,20 @@ world_return (World *self, guint index, gboolean is_result, gint64 run_time)
                    &task->scheduling,
                "task %u returns and is not known", task->id);
   loky_scheduler_returned (self->scheduler, &task->scheduling,
-                           is_result ? LOKY_OUTCOME_RESULT : LOKY_OUTCOME_FAILURE, run_time, self->now,
-                           self->actions);
+                           task->is_result ? LOKY_OUTCOME_RESULT : LOKY_OUTCOME_FAILURE, task->run_time,
+                           self->now, self->actions);
   carry_out (self);
   WORLD_CHECK (task->n_ended > 0, "task %u returned and has not ended", task->id);
+}
+
+void
+world_return (World *self, guint index)
+{
+  WorldWorker *worker = pick (self, index);
+
+  if (worker != NULL && !g_queue_is_empty (&worker->tasks) &&
+      ((WorldTask *) g_queue_peek_head (&worker->tasks))->is_done)
+    deliver (self, worker);
 }
 
 /* The last task that was sent did not fit into memory: its frame never left. */
@@ -422,8 +451,13 @@ world_unsendable (World *self, guint index)
 static void
 end_worker (World *self, WorldWorker *worker)
 {
-  guint n_mine = worker->scheduling.tasks.length;
+  guint n_mine;
 
+  /* What was sent before the end is read before it is told. */
+  while (!g_queue_is_empty (&worker->tasks) &&
+         ((WorldTask *) g_queue_peek_head (&worker->tasks))->is_done)
+    deliver (self, worker);
+  n_mine = worker->scheduling.tasks.length;
   loky_scheduler_worker_gone (self->scheduler, &worker->scheduling, self->now, self->actions);
   carry_out (self);
   WORLD_CHECK (worker->scheduling.tasks.length == 0, "worker %u is gone with %u tasks of %u", worker->id,
@@ -570,10 +604,11 @@ run_on (World *self)
       if (worker->scheduling.state == LOKY_WORKER_STATE_GONE)
         continue;
       world_ready (self, index);
-      if (worker->tasks.length > 0 && !((WorldTask *) g_queue_peek_head (&worker->tasks))->is_begun)
+      if (task_at_hand (worker) != NULL && !task_at_hand (worker)->is_begun)
         n_begun++;
       world_begin_task (self, index);
-      world_return (self, index, TRUE, 200 * 1000);
+      world_finish (self, index, TRUE, 200 * 1000);
+      world_return (self, index);
       world_leave (self, index);
       /* Those before it are gone, and the numbers have changed. */
       if (self->first_worker != first)

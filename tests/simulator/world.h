@@ -23,10 +23,13 @@ typedef struct
   guint id;
   struct _WorldWorker *holder; /* who was sent it and has neither returned it nor given it back */
   gboolean is_begun;           /* there */
+  gboolean is_done;            /* there: its result is on the way */
   gint64 begun_at;
   gint64 submitted_at;
   guint n_sent;
   guint n_begun; /* in all */
+  gboolean is_result; /* what it returned */
+  gint64 run_time;
   guint n_ended;
   gboolean is_stopped;    /* its worker was asked to stop it */
   gboolean was_cancelled; /* its owner asked for that */
@@ -133,7 +136,10 @@ void world_warm_up (World *self, guint n_workers);
 void world_shut_down (World *self, LokyShutdownMode mode, gint64 duration);
 void world_ready (World *self, guint worker);
 void world_begin_task (World *self, guint worker);
-void world_return (World *self, guint worker, gboolean is_result, gint64 run_time);
+/* The worker is through with what it has begun, and may begin the next before anybody knows. */
+void world_finish (World *self, guint worker, gboolean is_result, gint64 run_time);
+/* Its first result arrives. */
+void world_return (World *self, guint worker);
 void world_unsendable (World *self, guint worker);
 void world_leave (World *self, guint worker);
 void world_crash (World *self, guint worker);
