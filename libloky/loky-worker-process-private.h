@@ -16,7 +16,7 @@ typedef enum
 {
   LOKY_ENDING_EXITED,   /* with code as its exit status */
   LOKY_ENDING_SIGNALED, /* by the signal code */
-  LOKY_ENDING_UNKNOWN,  /* somebody else took the status */
+  LOKY_ENDING_UNKNOWN,  /* with 0, or somebody else took the status */
 } LokyEndingKind;
 
 typedef struct

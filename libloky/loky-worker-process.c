@@ -267,16 +267,6 @@ tell_ended (LokyWorkerProcess *self, LokyEndingKind kind, int code)
     func (self->ended_data);
 }
 
-/* With SIGCHLD ignored the kernel keeps no status and GLib reports an exit with 0. */
-static gboolean
-status_may_be_lost (void)
-{
-  struct sigaction action;
-
-  return sigaction (SIGCHLD, NULL, &action) == 0 &&
-         (action.sa_handler == SIG_IGN || (action.sa_flags & SA_NOCLDWAIT) != 0);
-}
-
 static void
 status_arrived_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -291,7 +281,9 @@ status_arrived_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   status = g_subprocess_get_status (subprocess);
   if (WIFSIGNALED (status))
     tell_ended (self, LOKY_ENDING_SIGNALED, WTERMSIG (status));
-  else if (WEXITSTATUS (status) == 0 && status_may_be_lost ())
+  else if (WEXITSTATUS (status) == 0)
+    /* What GLib also says when SIGCHLD is ignored, so that the kernel keeps no status, or when somebody
+     * else took it. */
     tell_ended (self, LOKY_ENDING_UNKNOWN, 0);
   else
     tell_ended (self, LOKY_ENDING_EXITED, WEXITSTATUS (status));
@@ -385,7 +377,7 @@ loky_ending_to_string (const LokyEnding *ending)
                               name != NULL ? name : "?");
     case LOKY_ENDING_UNKNOWN:
     default:
-      return g_strdup ("ended; its exit status is not available, since the application ignores "
+      return g_strdup ("ended; its exit status was 0, or is not known since the application ignores "
                        "SIGCHLD or waits for all children");
     }
 }
