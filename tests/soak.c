@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* soak: an executor under load, whose workers are killed and stopped at random all the time, with an account
+ * to the last task: what was submitted is what gave results, errors and cancellations; and in the end nothing
+ * is left.
+ *
+ * Only workers that have answered a task are killed: a pool whose workers are all killed before they serve
+ * is to break, by its rules. */
+
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define N_SUBMITTERS 4
+#define WINDOW 48
+#define N_SEEN 64
+#define N_CODES 32
+
+static gint64 n_seconds = 10;
+static gint kill_every_ms = 5;
+static gint n_workers = 8;
+static gint64 seed = -1;
+
+static const GOptionEntry options[] = {
+  { "seconds", 0, 0, G_OPTION_ARG_INT64, &n_seconds, "How long", "N" },
+  { "kill-every-ms", 0, 0, G_OPTION_ARG_INT, &kill_every_ms, "How often a worker is killed", "N" },
+  { "workers", 0, 0, G_OPTION_ARG_INT, &n_workers, "At most so many", "N" },
+  { "seed", 0, 0, G_OPTION_ARG_INT64, &seed, "What is drawn", "N" },
+  { NULL },
+};
+
+static LokyExecutor *executor;
+static int is_over; /* atomic */
+
+/* All atomic. */
+static struct
+{
+  guint submitted, refused, results, errors, cancelled, wrong;
+  guint codes[N_CODES]; /* errors of LOKY_ERROR */
+  guint other_errors;
+  guint kills, stops, resizes, callbacks;
+} counts;
+
+/* Workers that have answered, the last ones. */
+static int seen[N_SEEN]; /* atomic */
+static guint next_seen;  /* atomic */
+
+static void
+count (guint *counter)
+{
+  g_atomic_int_inc (counter);
+}
+
+/* --- tasks ---------------------------------------------------------------------------------------- */
+
+typedef enum
+{
+  KIND_PID,
+  KIND_SQUARE,
+  KIND_SUM,
+  KIND_BUFFER,
+  KIND_SLEEP,
+  KIND_CRASH,
+  N_KINDS,
+} Kind;
+
+typedef struct
+{
+  LokyFuture *future;
+  Kind kind;
+  guint64 expected;
+} Item;
+
+static GVariant *
+make_bytes (gsize size, guint8 value)
+{
+  guint8 *bytes = g_malloc (size);
+
+  memset (bytes, value, size);
+  return g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, bytes, size, TRUE, g_free, bytes);
+}
+
+/* The buffer must live until the value that names it was submitted. */
+static GVariant *
+make_buffer (gsize size, guint8 value, LokyBuffer **buffer)
+{
+  *buffer = loky_buffer_new (size, NULL);
+  if (*buffer == NULL)
+    return NULL;
+  memset (loky_buffer_get_writable_data (*buffer), value, size);
+  return loky_buffer_to_variant (*buffer, NULL);
+}
+
+static LokyTaskOptions *
+draw_options (GRand *random)
+{
+  return g_object_new (LOKY_TYPE_TASK_OPTIONS, "timeout", (gint64) 2000, "cancel-grace", (gint64) 20,
+                       "retries", g_rand_int_range (random, 0, 3), "priority",
+                       g_rand_int_range (random, -1, 2), NULL);
+}
+
+static gboolean
+submit_one (GRand *random, Item *item)
+{
+  static const char *const tasks[N_KINDS] = {
+    "fault.obey", "fault.square", "fault.sum", "fault.buffer-sum", "fault.obey", "fault.obey",
+  };
+  g_autoptr (LokyTaskOptions) task_options = draw_options (random);
+  g_autoptr (LokyBuffer) buffer = NULL;
+  g_autoptr (GVariant) args = NULL;
+  g_autoptr (GError) error = NULL;
+  guint8 value = (guint8) g_rand_int_range (random, 1, 100);
+  gsize size = (gsize) g_rand_int_range (random, 1, 200000);
+  int dice = g_rand_int_range (random, 0, 100);
+
+  item->kind = dice < 30 ? KIND_PID : dice < 60 ? KIND_SQUARE : dice < 75 ? KIND_SUM
+               : dice < 85 ? KIND_BUFFER : dice < 97 ? KIND_SLEEP : KIND_CRASH;
+  item->expected = item->kind == KIND_SQUARE ? (guint64) value * value : (guint64) value * size;
+  if (item->kind == KIND_SQUARE)
+    args = g_variant_new_int64 (value);
+  else if (item->kind == KIND_SUM)
+    args = make_bytes (size, value);
+  else if (item->kind == KIND_BUFFER)
+    args = make_buffer (size, value, &buffer);
+  else
+    args = g_variant_new_string (item->kind == KIND_PID ? "pid" : item->kind == KIND_SLEEP ? "sleep:1" : "_exit:1");
+  if (args == NULL)
+    return FALSE;
+  g_variant_ref_sink (args);
+  item->future = loky_executor_submit (executor, tasks[item->kind], args, task_options, &error);
+  if (error != NULL)
+    fprintf (stderr, "soak: a task was refused: %s\n", error->message);
+  count (item->future != NULL ? &counts.submitted : &counts.refused);
+  return item->future != NULL;
+}
+
+static void
+note_worker (const char *pid)
+{
+  guint place = (guint) g_atomic_int_add (&next_seen, 1) % N_SEEN;
+
+  g_atomic_int_set (&seen[place], atoi (pid));
+}
+
+static void
+count_error (const GError *error)
+{
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      count (&counts.cancelled);
+      return;
+    }
+  count (&counts.errors);
+  if (error->domain == LOKY_ERROR && error->code < N_CODES)
+    count (&counts.codes[error->code]);
+  else
+    count (&counts.other_errors);
+}
+
+static void
+count_result (const Item *item, GVariant *result)
+{
+  gboolean is_right = TRUE;
+
+  if (item->kind == KIND_SQUARE)
+    is_right = (guint64) g_variant_get_int64 (result) == item->expected;
+  else if (item->kind == KIND_SUM || item->kind == KIND_BUFFER)
+    is_right = g_variant_get_uint64 (result) == item->expected;
+  else if (item->kind == KIND_PID)
+    note_worker (g_variant_get_string (result, NULL));
+  count (&counts.results);
+  if (!is_right)
+    count (&counts.wrong);
+}
+
+static void
+settle (Item *item)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = NULL;
+
+  loky_future_wait (item->future, -1, NULL, NULL);
+  result = loky_future_dup_result (item->future, &error);
+  if (result != NULL)
+    count_result (item, result);
+  else
+    count_error (error);
+  g_clear_object (&item->future);
+}
+
+/* --- threads -------------------------------------------------------------------------------------- */
+
+static gpointer
+run_submitter (gpointer data)
+{
+  g_autoptr (GRand) random = g_rand_new_with_seed ((guint32) (seed + GPOINTER_TO_INT (data)));
+  Item items[WINDOW] = { { NULL } };
+
+  while (!g_atomic_int_get (&is_over))
+    {
+      Item *item = &items[g_rand_int_range (random, 0, WINDOW)];
+
+      if (item->future != NULL && g_rand_int_range (random, 0, 10) == 0)
+        loky_future_cancel (item->future);
+      if (item->future != NULL)
+        settle (item);
+      submit_one (random, item);
+    }
+  for (guint i = 0; i < WINDOW; i++)
+    if (items[i].future != NULL)
+      settle (&items[i]);
+  return NULL;
+}
+
+/* Whether it is a child of ours still; its number may have been given to somebody else. */
+static gboolean
+is_child (int pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", pid);
+  g_autofree char *text = NULL;
+  const char *state;
+  int parent = 0;
+
+  if (pid <= 0 || !g_file_get_contents (path, &text, NULL, NULL))
+    return FALSE;
+  state = strrchr (text, ')');
+  return state != NULL && sscanf (state, ") %*c %d", &parent) == 1 && parent == getpid () && state[2] != 'Z';
+}
+
+static gpointer
+run_killer (gpointer unused)
+{
+  g_autoptr (GRand) random = g_rand_new_with_seed ((guint32) seed + 1000);
+  int stopped = 0;
+
+  while (!g_atomic_int_get (&is_over))
+    {
+      guint place = (guint) g_rand_int_range (random, 0, N_SEEN);
+      int pid = g_atomic_int_get (&seen[place]);
+
+      g_usleep ((gulong) kill_every_ms * 1000);
+      for (guint i = 0; i < N_SEEN && !is_child (pid); i++)
+        pid = g_atomic_int_get (&seen[(place + i) % N_SEEN]);
+      if (!is_child (pid))
+        continue;
+      if (stopped > 0 && is_child (stopped))
+        kill (stopped, SIGCONT);
+      stopped = 0;
+      if (g_rand_int_range (random, 0, 20) == 0)
+        {
+          kill (pid, SIGSTOP);
+          count (&counts.stops);
+          /* Every other one goes on at the next turn; the others stay until their task's time is over. */
+          stopped = g_rand_boolean (random) ? pid : 0;
+        }
+      else if (kill (pid, SIGKILL) == 0)
+        count (&counts.kills);
+    }
+  return NULL;
+}
+
+/* --- the main thread: callbacks, resizing --------------------------------------------------------- */
+
+static guint n_called; /* calls that were made and not answered */
+
+static void
+called_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GCancellable) cancellable = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = loky_executor_call_finish (LOKY_EXECUTOR (source), result, &error);
+
+  n_called--;
+  count (&counts.callbacks);
+  if (value != NULL)
+    count (&counts.results);
+  else
+    count_error (error);
+}
+
+static void
+call_one (GRand *random)
+{
+  GCancellable *cancellable = g_cancellable_new ();
+  g_autoptr (LokyTaskOptions) task_options = draw_options (random);
+
+  n_called++;
+  count (&counts.submitted);
+  loky_executor_call_async (executor, "fault.obey", g_variant_new_string ("sleep:1"), task_options,
+                            cancellable, called_cb, cancellable);
+  if (g_rand_int_range (random, 0, 4) == 0)
+    g_cancellable_cancel (cancellable);
+}
+
+static void
+run_main (gint64 end)
+{
+  g_autoptr (GRand) random = g_rand_new_with_seed ((guint32) seed + 2000);
+  gint64 next_resize = 0;
+
+  while (g_get_monotonic_time () < end && !g_atomic_int_get (&is_over))
+    {
+      for (guint i = 0; i < 4 && n_called < 16; i++)
+        call_one (random);
+      for (guint i = 0; i < 100 && g_main_context_iteration (NULL, FALSE); i++)
+        ;
+      if (g_get_monotonic_time () >= next_resize)
+        {
+          /* Mostly all of them. */
+          loky_executor_set_max_workers (executor, (guint) (g_rand_int_range (random, 0, 3) > 0
+                                                                ? n_workers
+                                                                : g_rand_int_range (random, 1, n_workers + 1)));
+          count (&counts.resizes);
+          next_resize = g_get_monotonic_time () + 100000;
+        }
+      g_usleep (1000);
+    }
+  g_atomic_int_set (&is_over, TRUE);
+  while (n_called > 0)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+static void
+interrupted (int number)
+{
+  __atomic_store_n (&is_over, TRUE, __ATOMIC_RELAXED);
+}
+
+/* --- the account ---------------------------------------------------------------------------------- */
+
+static guint
+count_threads (void)
+{
+  g_autoptr (GDir) folder = g_dir_open ("/proc/self/task", 0, NULL);
+  const char *name;
+  guint n_threads = 0;
+
+  while ((name = g_dir_read_name (folder)) != NULL)
+    {
+      g_autofree char *path = g_build_filename ("/proc/self/task", name, "comm", NULL);
+      g_autofree char *text = NULL;
+
+      if (g_file_get_contents (path, &text, NULL, NULL) && g_str_has_prefix (text, "loky-"))
+        n_threads++;
+    }
+  return n_threads;
+}
+
+static guint
+count_mappings (void)
+{
+  g_autofree char *maps = NULL;
+  guint n_mappings = 0;
+
+  g_file_get_contents ("/proc/self/maps", &maps, NULL, NULL);
+  for (const char *c = maps; (c = strstr (c, "/memfd:loky")) != NULL; c++)
+    n_mappings++;
+  return n_mappings;
+}
+
+/* FALSE: it is more than there may be, and stays so. */
+static gboolean
+check_left (const char *what, guint (*how_many) (void), guint most)
+{
+  guint left = how_many ();
+
+  for (guint i = 0; i < 5000 && left > most; i++)
+    {
+      g_usleep (1000);
+      left = how_many ();
+    }
+  printf ("%-12s %u\n", what, left > most ? left - most : 0);
+  return left <= most;
+}
+
+static gboolean
+print_account (double seconds, guint n_fds)
+{
+  guint ended = counts.results + counts.errors + counts.cancelled;
+  gboolean is_right = ended == counts.submitted && counts.wrong == 0 && counts.refused == 0;
+  g_autoptr (GEnumClass) codes = g_type_class_ref (LOKY_TYPE_ERROR);
+
+  printf ("seconds      %.1f\ntasks        %u\nresults      %u\nwrong        %u\nerrors       %u\n", seconds,
+          counts.submitted, counts.results, counts.wrong, counts.errors);
+  for (int i = 0; i < N_CODES; i++)
+    if (counts.codes[i] > 0)
+      printf ("  %-24s %u\n", g_enum_get_value (codes, i)->value_nick, counts.codes[i]);
+  if (counts.other_errors > 0)
+    printf ("  %-24s %u\n", "other", counts.other_errors);
+  printf ("cancelled    %u\ncallbacks    %u\nrefused      %u\nkills        %u\nstops        %u\nresizes      %u\n",
+          counts.cancelled, counts.callbacks, counts.refused, counts.kills, counts.stops, counts.resizes);
+  printf ("tasks/s      %.0f\n\nleft:\n", (double) counts.submitted / seconds);
+  printf ("%-12s %d\n", "tasks", (int) (counts.submitted - ended));
+  is_right &= check_left ("children", loky_fixture_count_children, 0);
+  is_right &= check_left ("descriptors", loky_fixture_count_fds, n_fds);
+  is_right &= check_left ("mappings", count_mappings, 0);
+  is_right &= check_left ("threads", count_threads, 0);
+  return is_right;
+}
+
+int
+main (int argc, char *argv[])
+{
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_autoptr (GError) error = NULL;
+  GThread *threads[N_SUBMITTERS + 1];
+  gint64 start;
+  gboolean is_shut_down, is_right;
+  guint n_fds;
+
+  setlocale (LC_ALL, "");
+  g_option_context_add_main_entries (context, options, NULL);
+  if (!g_option_context_parse (context, &argc, &argv, &error) || n_workers < 1 || kill_every_ms < 1)
+    {
+      fprintf (stderr, "soak: %s\n", error != NULL ? error->message : "there must be a worker and a pause");
+      return 2;
+    }
+  if (seed < 0)
+    seed = (gint64) (g_random_int () & G_MAXINT16);
+  printf ("seed         %d\n", (int) seed);
+  fflush (stdout);
+  signal (SIGINT, interrupted);
+  loky_fixture_init (&argc, &argv);
+  n_fds = loky_fixture_count_fds ();
+
+  start = g_get_monotonic_time ();
+  executor = loky_fixture_make_executor ("max-workers", (guint) n_workers, NULL);
+  for (int i = 0; i < N_SUBMITTERS; i++)
+    threads[i] = g_thread_new ("submitter", run_submitter, GINT_TO_POINTER (i));
+  threads[N_SUBMITTERS] = g_thread_new ("killer", run_killer, NULL);
+  run_main (start + n_seconds * G_USEC_PER_SEC);
+  for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+  is_shut_down = loky_executor_shutdown_sync (executor, LOKY_SHUTDOWN_DRAIN, 60000, NULL, &error);
+  if (!is_shut_down)
+    printf ("The shutdown failed: %s\n", error->message);
+  g_object_unref (executor);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  is_right = print_account ((double) (g_get_monotonic_time () - start) / G_USEC_PER_SEC, n_fds);
+  puts (is_right && is_shut_down ? "ok" : "NOT OK");
+  return is_right && is_shut_down ? 0 : 1;
+}
