@@ -180,7 +180,8 @@ hostile_assert_error (LokyFuture *future, GQuark domain, int code, const char *t
   result = loky_future_dup_result (future, &error);
   g_assert_null (result);
   g_assert_error (error, domain, code);
-  g_test_message ("%.*s", 300, error->message);
+  if (text != NULL && strstr (error->message, text) == NULL)
+    g_test_message ("“%s” is not in “%.300s”", text, error->message);
   if (text != NULL)
     g_assert_nonnull (strstr (error->message, text));
 }
