@@ -36,6 +36,9 @@ typedef struct
   gint held_slot;
   gint held_number;
   gint held_pid;
+
+  /* Worker: how many tasks were begun. */
+  gint n_begun;
 } HostileBoard;
 
 G_END_DECLS

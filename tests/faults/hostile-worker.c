@@ -336,7 +336,7 @@ parse_task (Frame *frame, Task *task)
 
 /* --- orders: frames that are none ------------------------------------------------------------- */
 
-/* A result whose header was changed at @offset. */
+/* A result whose header was changed at @offset. It does not begin another task before it is killed. */
 static void
 send_spoilt (const Task *task, guint offset, gconstpointer bytes, guint size)
 {
@@ -344,6 +344,7 @@ send_spoilt (const Task *task, guint offset, gconstpointer bytes, guint size)
 
   memcpy (frame->data + offset, bytes, size);
   put (frame->data, frame->len, NULL, 0);
+  hang ();
 }
 
 static void
@@ -442,12 +443,14 @@ obey_type (Task *task)
   guint8 type = (guint8) g_ascii_strtoull (task->argument, NULL, 10);
 
   send_frame (type, task->slot, task->number, NULL, 0);
+  hang ();
 }
 
 static void
 obey_bad_failure (Task *task)
 {
   send_frame (LOKY_MESSAGE_FAILURE, task->slot, task->number, "\xff\xfe\xfd\xfc nonsense", 13);
+  hang ();
 }
 
 static void
@@ -458,8 +461,9 @@ obey_bad_text (Task *task)
   g_autofree guint8 *bytes = g_memdup2 (g_variant_get_data (good), g_variant_get_size (good));
   guint8 *mark = memmem (bytes, g_variant_get_size (good), "MARK", 4);
 
-  memcpy (mark, "\xff\xfe\xc0\x80", 4);
+  memcpy (mark, "\xff\xfe\xc0\x81", 4);
   send_frame (LOKY_MESSAGE_FAILURE, task->slot, task->number, bytes, g_variant_get_size (good));
+  hang ();
 }
 
 /* So many bytes of a frame, then nothing. */
@@ -541,7 +545,7 @@ obey_hello_again (Task *task)
 {
   send_variant (LOKY_MESSAGE_HELLO, 0, 0,
                 g_variant_new (LOKY_MESSAGE_HELLO_TYPE, LOKY_VERSION_S, (guint32) getpid ()));
-  answer (task);
+  hang ();
 }
 
 static void
@@ -594,9 +598,9 @@ make_memory (gsize size, gboolean is_written)
   return fd;
 }
 
-/* A TCP socket with so much unsent that closing it lingers. */
+/* A TCP socket with so much unsent that closing it lingers, for as long as @peer is open. */
 static int
-make_lingering (void)
+make_lingering (int *peer)
 {
   struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl (INADDR_LOOPBACK) } };
   struct linger linger = { 1, 600 };
@@ -607,7 +611,8 @@ make_lingering (void)
 
   if (bind (listener, (struct sockaddr *) &address, length) != 0 || listen (listener, 1) != 0 ||
       getsockname (listener, (struct sockaddr *) &address, &length) != 0 ||
-      connect (fd, (struct sockaddr *) &address, length) != 0 || accept (listener, NULL, NULL) < 0)
+      connect (fd, (struct sockaddr *) &address, length) != 0 ||
+      (*peer = accept4 (listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
     _exit (7);
   while (send (fd, junk, sizeof junk, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
     ;
@@ -632,7 +637,7 @@ make_descriptor (const char *kind)
       return ends[0];
     }
   if (g_str_equal (kind, "linger"))
-    return make_lingering ();
+    return make_lingering (&ends[0]);
   if (g_str_equal (kind, "eventfd"))
     return eventfd (0, EFD_CLOEXEC);
   if (g_str_equal (kind, "epoll"))
@@ -692,17 +697,22 @@ obey_fd_flood (Task *task)
     put_once (frame->data, frame->len, fds, G_N_ELEMENTS (fds), &(gsize){ 0 });
 }
 
-/* What nobody reads any more holds descriptors whose closing lingers. */
+/* What nobody reads any more holds descriptors whose closing lingers, and what would end that: in one order
+ * and the other. */
 static void
 obey_unread_linger (Task *task)
 {
   g_autoptr (GByteArray) frame = make_result (task->slot, task->number, "unread");
-  int fd = make_lingering ();
+  int ends[4];
 
+  ends[0] = make_lingering (&ends[1]);
+  ends[3] = make_lingering (&ends[2]);
+  /* Not read further than the bad frame: the descriptors come with the byte behind it. */
   frame->data[0] = 'X';
   put (frame->data, frame->len, NULL, 0);
-  put_once (frame->data, frame->len, &fd, 1, &(gsize){ 0 });
-  close (fd);
+  put_once (frame->data, 1, ends, G_N_ELEMENTS (ends), &(gsize){ 0 });
+  for (gsize i = 0; i < G_N_ELEMENTS (ends); i++)
+    close (ends[i]);
   hang ();
 }
 
@@ -886,6 +896,8 @@ obey_buffer (Task *task)
                       loky_message_value_overhead (&value) + sizeof handle, 1);
   put (frame->data, frame->len, &fd, 1);
   close (fd);
+  if (!g_str_equal (how, "huge-pages"))
+    hang ();
 }
 
 /* --- orders: the control area ----------------------------------------------------------------- */
@@ -1332,6 +1344,7 @@ run_task (Frame *frame)
   length = strcspn (task.text, ":");
   if (loky_control_claim (&me.control, task.slot, task.number))
     {
+      g_atomic_int_inc (&me.board->n_begun);
       while (i < G_N_ELEMENTS (task_orders) &&
              (strlen (task_orders[i].name) != length ||
               strncmp (task_orders[i].name, task.text, length) != 0))
