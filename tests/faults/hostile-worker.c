@@ -794,9 +794,14 @@ spoil (gpointer data)
   for (guint8 i = 1; !g_atomic_int_get (&self->stops); i++)
     {
       if (self->rewrites)
-        memset (map, i % 2 != 0 ? 0 : i, self->size);
-      else if (ftruncate (self->fd, i % 2 != 0 ? 4096 : (off_t) self->size) != 0 ||
-               (i % 2 == 0 && fallocate (self->fd, 0, 0, (off_t) self->size) != 0))
+        memset (map, i % 8 == 0 ? 0 : 'a' + i % 8, self->size - 1);
+      else if (i % 2 != 0)
+        {
+          g_usleep (200);
+          if (ftruncate (self->fd, 4096) != 0)
+            _exit (10);
+        }
+      else if (fallocate (self->fd, 0, 0, (off_t) self->size) != 0)
         _exit (10);
     }
   munmap (map, self->size);
@@ -896,7 +901,7 @@ obey_buffer (Task *task)
                       loky_message_value_overhead (&value) + sizeof handle, 1);
   put (frame->data, frame->len, &fd, 1);
   close (fd);
-  if (!g_str_equal (how, "huge-pages"))
+  if (!g_str_equal (how, "huge-pages") && !g_str_equal (how, "write-only"))
     hang ();
 }
 
