@@ -3,12 +3,17 @@
 
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "loky-error.h"
 #include "loky-util-private.h"
 
 #define READ_SIZE (16u << 10)
+
+/* What the kernel lets pass with one message (SCM_MAX_FD). With room for fewer it would close the others
+ * itself, in the reader's thread, where that may block. */
+#define MAX_RECEIVED_FDS 253
 
 /* Frames are gathered up to this size before the next ones get a buffer of their own, in bytes. */
 #define BATCH_SIZE (256u << 10)
@@ -86,6 +91,37 @@ item_free (Item *item)
   g_free (item);
 }
 
+static gpointer
+close_cb (gpointer data)
+{
+  close (GPOINTER_TO_INT (data));
+  return NULL;
+}
+
+/* Closing a descriptor that a hostile peer made may block, by SO_LINGER for one. */
+static void
+close_apart (int fd)
+{
+  GThread *thread = g_thread_try_new ("loky-close", close_cb, GINT_TO_POINTER (fd), NULL);
+
+  if (thread != NULL)
+    g_thread_unref (thread);
+}
+
+/* What was sent and not read goes with the socket, and with it the descriptors that are on their way. */
+static void
+close_socket (LokyChannel *self)
+{
+  int unread = 0;
+
+  /* Nothing more comes after the look. */
+  shutdown (self->fd, SHUT_RDWR);
+  if (self->memory_only && ioctl (self->fd, FIONREAD, &unread) == 0 && unread > 0)
+    close_apart (loky_steal_fd (&self->fd));
+  else
+    loky_close_fd (&self->fd);
+}
+
 void
 loky_channel_free (LokyChannel *self)
 {
@@ -101,7 +137,7 @@ loky_channel_free (LokyChannel *self)
   g_array_unref (self->input_fds);
   g_free (self->input);
   loky_segment_pool_clear (&self->segments);
-  loky_close_fd (&self->fd);
+  close_socket (self);
   g_mutex_clear (&self->outbox_lock);
   g_mutex_clear (&self->write_lock);
   g_free (self);
@@ -583,23 +619,6 @@ make_room (LokyChannel *self)
     }
 }
 
-static gpointer
-close_cb (gpointer data)
-{
-  close (GPOINTER_TO_INT (data));
-  return NULL;
-}
-
-/* Closing a descriptor that a hostile peer made may block, by SO_LINGER for one. */
-static void
-close_apart (int fd)
-{
-  GThread *thread = g_thread_try_new ("loky-close", close_cb, GINT_TO_POINTER (fd), NULL);
-
-  if (thread != NULL)
-    g_thread_unref (thread);
-}
-
 static void
 drop_descriptors (LokyChannel *self)
 {
@@ -644,7 +663,7 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
                            "A descriptor was sent that is no memory that can be sealed");
       return FALSE;
     }
-  if ((message->msg_flags & MSG_CTRUNC) != 0 && n_received >= LOKY_FRAME_MAX_FDS)
+  if (n_received > LOKY_FRAME_MAX_FDS)
     {
       g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
                            "More descriptors were sent at once than a frame may have");
@@ -669,7 +688,7 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
 LokyFillResult
 loky_channel_fill (LokyChannel *self, gboolean wait, GError **error)
 {
-  char control[CMSG_SPACE (sizeof (int) * LOKY_FRAME_MAX_FDS)]
+  char control[CMSG_SPACE (sizeof (int) * MAX_RECEIVED_FDS)]
       __attribute__ ((aligned (__alignof__ (struct cmsghdr))));
   struct iovec vector;
   struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control,

@@ -91,6 +91,8 @@ make_setup_fds (LokyPool *self, LokyPoolWorker *worker, int fds[3], GError **err
     {
       worker->doorbell = loky_fd_above_standard (ends[0]);
       loky_fork_guard_add (worker->doorbell);
+      /* One way only: what a worker sent by it would never be read, and block when it is closed. */
+      shutdown (worker->doorbell, SHUT_RD);
       doorbell = loky_fd_above_standard (ends[1]);
     }
   if (doorbell < 0 || worker->doorbell < 0)

@@ -37,6 +37,9 @@ typedef struct
   gint held_number;
   gint held_pid;
 
+  /* Test: where it listens and never accepts, on the loopback. */
+  gint port;
+
   /* Worker: how many tasks were begun. */
   gint n_begun;
 } HostileBoard;

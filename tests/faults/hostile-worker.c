@@ -598,26 +598,22 @@ make_memory (gsize size, gboolean is_written)
   return fd;
 }
 
-/* A TCP socket with so much unsent that closing it lingers, for as long as @peer is open. */
+/* A TCP socket with so much unsent that closing it lingers, for as long as the test listens. */
 static int
-make_lingering (int *peer)
+make_lingering (void)
 {
-  struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl (INADDR_LOOPBACK) } };
+  struct sockaddr_in address = { .sin_family = AF_INET,
+                                 .sin_addr = { htonl (INADDR_LOOPBACK) },
+                                 .sin_port = htons ((guint16) me.board->port) };
   struct linger linger = { 1, 600 };
-  socklen_t length = sizeof address;
-  int listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   static char junk[65536];
 
-  if (bind (listener, (struct sockaddr *) &address, length) != 0 || listen (listener, 1) != 0 ||
-      getsockname (listener, (struct sockaddr *) &address, &length) != 0 ||
-      connect (fd, (struct sockaddr *) &address, length) != 0 ||
-      (*peer = accept4 (listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
+  if (connect (fd, (struct sockaddr *) &address, sizeof address) != 0)
     _exit (7);
   while (send (fd, junk, sizeof junk, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
     ;
   setsockopt (fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-  close (listener);
   return fd;
 }
 
@@ -637,7 +633,7 @@ make_descriptor (const char *kind)
       return ends[0];
     }
   if (g_str_equal (kind, "linger"))
-    return make_lingering (&ends[0]);
+    return make_lingering ();
   if (g_str_equal (kind, "eventfd"))
     return eventfd (0, EFD_CLOEXEC);
   if (g_str_equal (kind, "epoll"))
@@ -697,22 +693,40 @@ obey_fd_flood (Task *task)
     put_once (frame->data, frame->len, fds, G_N_ELEMENTS (fds), &(gsize){ 0 });
 }
 
-/* What nobody reads any more holds descriptors whose closing lingers, and what would end that: in one order
- * and the other. */
+/* What nobody reads any more holds a descriptor whose closing lingers. */
 static void
 obey_unread_linger (Task *task)
 {
   g_autoptr (GByteArray) frame = make_result (task->slot, task->number, "unread");
-  int ends[4];
+  int memory = make_memory (4096, TRUE);
+  int fd = make_lingering ();
 
-  ends[0] = make_lingering (&ends[1]);
-  ends[3] = make_lingering (&ends[2]);
-  /* Not read further than the bad frame: the descriptors come with the byte behind it. */
+  /* A read ends behind bytes that descriptors came with: the next ones stay in the socket. */
   frame->data[0] = 'X';
-  put (frame->data, frame->len, NULL, 0);
-  put_once (frame->data, 1, ends, G_N_ELEMENTS (ends), &(gsize){ 0 });
-  for (gsize i = 0; i < G_N_ELEMENTS (ends); i++)
-    close (ends[i]);
+  put_once (frame->data, frame->len, &memory, 1, &(gsize){ 0 });
+  put_once (frame->data, 1, &fd, 1, &(gsize){ 0 });
+  close (fd);
+  hang ();
+}
+
+/* By the doorbell, which the parent never reads. */
+static void
+obey_ring_linger (Task *task)
+{
+  char control[CMSG_SPACE (sizeof (int))] __attribute__ ((aligned (__alignof__ (struct cmsghdr))));
+  struct msghdr message = { .msg_control = control, .msg_controllen = sizeof control };
+  struct cmsghdr *header;
+  int fd = make_lingering ();
+
+  memset (control, 0, sizeof control);
+  header = CMSG_FIRSTHDR (&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN (sizeof (int));
+  memcpy (CMSG_DATA (header), &fd, sizeof fd);
+  if (sendmsg (me.doorbell, &message, MSG_NOSIGNAL) == 0)
+    close (fd);
+  send_frame (99, 0, 0, NULL, 0);
   hang ();
 }
 
@@ -1309,6 +1323,7 @@ static const struct
   { "fds", obey_fds },
   { "fd-flood", obey_fd_flood },
   { "unread-linger", obey_unread_linger },
+  { "ring-linger", obey_ring_linger },
   { "segment", obey_segment },
   { "shrink", obey_shrink },
   { "rewrite", obey_rewrite },

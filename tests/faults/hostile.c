@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hostile.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 typedef struct
@@ -26,6 +29,19 @@ account_free (Account *account)
   g_free (account);
 }
 
+static void
+listen_somewhere (HostileFixture *fixture)
+{
+  struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl (INADDR_LOOPBACK) } };
+  socklen_t length = sizeof address;
+
+  fixture->listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  g_assert_cmpint (bind (fixture->listener, (struct sockaddr *) &address, length), ==, 0);
+  g_assert_cmpint (listen (fixture->listener, 1024), ==, 0);
+  g_assert_cmpint (getsockname (fixture->listener, (struct sockaddr *) &address, &length), ==, 0);
+  fixture->board->port = ntohs (address.sin_port);
+}
+
 void
 hostile_set_up (HostileFixture *fixture, gconstpointer data)
 {
@@ -37,6 +53,7 @@ hostile_set_up (HostileFixture *fixture, gconstpointer data)
   fixture->board = mmap (NULL, sizeof (HostileBoard), PROT_READ | PROT_WRITE, MAP_SHARED,
                          fixture->board_fd, 0);
   g_assert_true (fixture->board != MAP_FAILED);
+  listen_somewhere (fixture);
   fixture->environment[0] = g_strdup_printf ("%s=/proc/%d/fd/%d", HOSTILE_BOARD_VARIABLE,
                                              (int) getpid (), fixture->board_fd);
   fixture->accounts = g_ptr_array_new_with_free_func ((GDestroyNotify) account_free);
@@ -61,6 +78,8 @@ hostile_tear_down (HostileFixture *fixture, gconstpointer data)
   if (fixture->base.executor != NULL)
     loky_fixture_end_executor (g_steal_pointer (&fixture->base.executor), LOKY_SHUTDOWN_KILL);
   hostile_settle (fixture);
+  /* Ends what lingers. */
+  close (fixture->listener);
   g_ptr_array_unref (fixture->accounts);
   g_free (fixture->environment[0]);
   munmap (fixture->board, sizeof (HostileBoard));

@@ -15,6 +15,7 @@ typedef struct
   LokyFixture base; /* its executor has two hostile workers at the most */
   HostileBoard *board;
   int board_fd;
+  int listener;
   char *environment[2];
   GPtrArray *accounts;
 } HostileFixture;
