@@ -488,6 +488,7 @@ obey_again (Task *task)
   /* In one piece: both are read before the first one is told. */
   g_byte_array_append (frame, other->data, other->len);
   put (frame->data, frame->len, NULL, 0);
+  hang ();
 }
 
 static void
@@ -496,6 +497,7 @@ obey_again_later (Task *task)
   answer (task);
   g_usleep (20000);
   send_result (task->slot, task->number, "second");
+  hang ();
 }
 
 static void
@@ -503,6 +505,7 @@ obey_failure_then_result (Task *task)
 {
   send_failure (task, "g-io-error-quark", G_IO_ERROR_NOT_FOUND, "first");
   send_result (task->slot, task->number, "second");
+  hang ();
 }
 
 /* Reads on, and answers for the first task that was taken back. */

@@ -283,7 +283,6 @@ during_goodbye (HostileFixture *fixture, gconstpointer data)
 {
   for (guint round = 0; round < 20; round++)
     {
-      g_autoptr (GAsyncResult) result = NULL;
       g_autoptr (GError) error = NULL;
       LokyExecutor *executor = hostile_make_executor (fixture, "max-workers", 4);
 

@@ -148,7 +148,6 @@ a_folder (HostileFixture *fixture, gconstpointer data)
 static void
 missing_at_first (HostileFixture *fixture, gconstpointer data)
 {
-  g_autofree char *away = NULL;
   LokyExecutor *executor;
   LokyFuture *future;
   Program program;
