@@ -126,6 +126,14 @@ loky_control_recall (LokyControl *self, guint slot, guint64 number)
 }
 
 gboolean
+loky_control_is_sound (LokyControl *self, guint slot, guint64 number)
+{
+  guint64 word = __atomic_load_n (&self->area->slots[slot].word, __ATOMIC_ACQUIRE);
+
+  return word == make_word (number, LOKY_SLOT_QUEUED) || word == make_word (number, LOKY_SLOT_RUNNING);
+}
+
+gboolean
 loky_control_is_running (LokyControl *self, guint slot, guint64 number, gint64 *started)
 {
   LokyControlSlot *it = &self->area->slots[slot];

@@ -216,6 +216,20 @@ kill_worker (LokyPoolTurn *turn, LokyPoolWorker *worker, LokyKillReason reason)
   turn->wakes_monitor = TRUE;
 }
 
+/* What is in a slot can be neither begun nor had back when somebody wrote over it: the tasks of such a worker
+ * would wait for ever. */
+static void
+check_slot (LokyPoolTurn *turn, LokySchedulerTask *task)
+{
+  LokyPoolWorker *worker = (LokyPoolWorker *) task->worker;
+
+  if (task->state != LOKY_TASK_STATE_SENT || worker->scheduling.state >= LOKY_WORKER_STATE_DYING ||
+      loky_control_is_sound (&worker->control, task->slot, task->number))
+    return;
+  loky_scheduler_worker_dying (turn->pool->scheduler, &worker->scheduling, turn->now);
+  kill_worker (turn, worker, LOKY_KILL_NONSENSE);
+}
+
 static void
 run_action (LokyPoolTurn *turn, const LokyAction *action)
 {
@@ -231,6 +245,7 @@ run_action (LokyPoolTurn *turn, const LokyAction *action)
       send_task (turn, task);
       break;
     case LOKY_ACTION_RECALL:
+      check_slot (turn, task);
       loky_scheduler_recalled (self->scheduler, task,
                                loky_control_recall (&worker->control, task->slot, task->number),
                                turn->now, self->actions);
@@ -241,6 +256,7 @@ run_action (LokyPoolTurn *turn, const LokyAction *action)
       turn->wakes_monitor = TRUE;
       break;
     case LOKY_ACTION_PROBE:
+      check_slot (turn, task);
       is_running = loky_control_is_running (&worker->control, task->slot, task->number, &started);
       loky_scheduler_probed (self->scheduler, task, is_running, started, turn->now, self->actions);
       break;

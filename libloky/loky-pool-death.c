@@ -53,6 +53,15 @@ loky_pool_carry_out_kill (LokyPool *self, LokyPoolWorker *worker)
     return;
   if (reason == LOKY_KILL_SILENT)
     worker->is_silent = TRUE;
+  if (reason == LOKY_KILL_NONSENSE && worker->cause == NULL)
+    worker->cause = g_error_new_literal (LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+                                         "its control area holds what no worker writes");
+  if (reason == LOKY_KILL_NONSENSE)
+    {
+      loky_pool_lock (self);
+      worker->kill_is_ours = TRUE;
+      loky_pool_unlock (self);
+    }
   worker->was_stopped = loky_worker_process_is_stopped (worker->process);
   if (reason != LOKY_KILL_STOP_TASK || worker->was_stopped)
     {
@@ -147,6 +156,10 @@ describe_cause (LokyPoolWorker *worker)
                         "Workers end before they serve: the last one %s%s%s%s%s", ending,
                         worker->reason != NULL ? ": " : "",
                         worker->reason != NULL ? worker->reason : "", place, output);
+  if (worker->cause != NULL && worker->kill_is_ours)
+    return g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_DIED, "Worker %u (pid %d) was killed: %s%s",
+                        worker->id, (int) loky_worker_process_get_pid (worker->process),
+                        worker->cause->message, output);
   return g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_DIED, "Worker %u (pid %d) %s%s%s", worker->id,
                       (int) loky_worker_process_get_pid (worker->process), ending, place, output);
 }

@@ -100,6 +100,9 @@ struct _LokySchedulerTask
   LokyRecall recall;
   gint64 queued_at;
   gint64 sent_at;
+  gint64 started;  /* as the worker said when it was probed first; negative: not yet */
+  gint64 late_since; /* it should have been begun: the worker has nothing else to do; negative: it has */
+  guint n_late;      /* workers that were killed since they did not begin it */
   gint64 expected; /* ns */
   LokyDeadline deadline;
 };
@@ -128,6 +131,7 @@ struct _LokySchedulerWorker
   gint64 last_activity;
   gboolean is_stalled;
   gboolean has_served; /* said hello */
+  gboolean has_worked; /* returned a task */
   gboolean may_leave;  /* was told to: however it ends then, no task is lost */
   gboolean was_killed; /* by the scheduler's decision */
   LokyDeadline deadline;
@@ -156,6 +160,8 @@ typedef enum
   LOKY_KILL_SHUTDOWN,
   LOKY_KILL_BROKEN,
   LOKY_KILL_UNRESPONSIVE, /* it did not say hello, or was told to leave and did not */
+  LOKY_KILL_IDLE,         /* it was sent a task and does not begin it */
+  LOKY_KILL_NONSENSE,     /* the caller's: its control area holds what no worker writes */
   LOKY_KILL_SILENT,       /* it was asked whether it lives and did not answer */
 } LokyKillReason;
 

@@ -24,6 +24,12 @@
 #define BACKOFF_LONGEST (1 * G_USEC_PER_SEC)
 #define MAX_FAILED_STARTS 5
 
+/* Workers that serve and die before they have begun a task: after so many in a row, with none alive, too. */
+#define MAX_USELESS_WORKERS 10
+
+/* How long a worker that has nothing else to do may take to begin a task that has a timeout, in µs. */
+#define BEGIN_TIME (1 * G_USEC_PER_SEC)
+
 /* The tasks of one priority that wait, first come first served. */
 typedef struct
 {
@@ -59,6 +65,7 @@ struct _LokyScheduler
   LokyDeadline stall;
   LokyDeadline shutdown;
   guint n_failed_starts;
+  guint n_useless; /* workers in a row that served and ended without having begun a task */
   gint64 last_start; /* when START was asked for last */
   guint n_warm; /* workers that were asked for without a task and have yet to say hello */
   gboolean is_broken;
@@ -66,6 +73,7 @@ struct _LokyScheduler
 };
 
 static void dispatch (LokyScheduler *self, gint64 now, GArray *actions);
+static void break_if_useless (LokyScheduler *self, gint64 now, GArray *actions);
 
 /* --- actions ---------------------------------------------------------------------------------- */
 
@@ -345,6 +353,8 @@ send (LokyScheduler *self,
   task->number = ++worker->last_number;
   task->attempts++;
   task->sent_at = now;
+  task->started = -1;
+  task->late_since = -1;
   task->expected = task->function->run_time < 0
                        ? AHEAD_BUDGET
                        : CLAMP (task->function->run_time, 1, AHEAD_BUDGET);
@@ -502,6 +512,7 @@ dispatch (LokyScheduler *self, gint64 now, GArray *actions)
   /* What comes back goes before all that waits: first it must all be here. */
   if (self->n_recalls > 0)
     return;
+  break_if_useless (self, now, actions);
   while ((task = peek_queue (self)) != NULL)
     {
       LokySchedulerWorker *worker = choose_worker (self, task);
@@ -891,10 +902,28 @@ loky_scheduler_worker_dying (LokyScheduler *self, LokySchedulerWorker *worker, g
 }
 
 static void
+back_off (LokyScheduler *self, guint failed, gint64 now)
+{
+  gint64 pause = MIN (BACKOFF_FIRST << MIN (failed - 1, 10), BACKOFF_LONGEST);
+
+  set_deadline (self, &self->backoff, LOKY_DEADLINE_BACKOFF, later (now, pause));
+}
+
+static void
+break_if_useless (LokyScheduler *self, gint64 now, GArray *actions)
+{
+  if (self->n_useless >= MAX_USELESS_WORKERS && !self->is_broken &&
+      loky_scheduler_get_n_serving (self) == 0)
+    {
+      clear_deadline (&self->backoff);
+      break_down (self, now, actions);
+    }
+}
+
+static void
 count_failed_start (LokyScheduler *self, gint64 now, GArray *actions)
 {
   guint failed = ++self->n_failed_starts;
-  gint64 pause = MIN (BACKOFF_FIRST << MIN (failed - 1, 10), BACKOFF_LONGEST);
 
   if (failed >= MAX_FAILED_STARTS && loky_scheduler_get_n_serving (self) == 0)
     {
@@ -902,7 +931,7 @@ count_failed_start (LokyScheduler *self, gint64 now, GArray *actions)
       break_down (self, now, actions);
     }
   else
-    set_deadline (self, &self->backoff, LOKY_DEADLINE_BACKOFF, later (now, pause));
+    back_off (self, failed, now);
 }
 
 void
@@ -937,6 +966,9 @@ loky_scheduler_worker_gone (LokyScheduler *self,
       else if (self->crash_policy == LOKY_CRASH_POLICY_BREAK && !worker->may_leave)
         /* What it had itself is told by the recalls above; all else ends now. */
         break_down (self, now, actions);
+      else if (!worker->has_worked && !worker->may_leave && ++self->n_useless > 1)
+        /* Unless the recalls tell that it had begun one. */
+        back_off (self, self->n_useless - 1, now);
     }
   dispatch (self, now, actions);
 }
@@ -974,6 +1006,8 @@ loky_scheduler_returned (LokyScheduler *self,
   detach (self, task);
   worker->last_activity = now;
   worker->is_stalled = FALSE;
+  worker->has_worked = TRUE;
+  self->n_useless = 0;
   if (outcome == LOKY_OUTCOME_RESULT)
     learn (task->function, run_time);
   if (task->stop == LOKY_STOP_TIMEOUT)
@@ -1033,6 +1067,11 @@ apply_recall (LokyScheduler *self,
     return FALSE;
 
   detach (self, task);
+  if (reason == LOKY_RECALL_DEATH && !recalled && self->n_useless > 0)
+    {
+      self->n_useless = 0;
+      clear_deadline (&self->backoff);
+    }
   if (recalled)
     task->attempts--;
   if (!recalled)
@@ -1044,6 +1083,9 @@ apply_recall (LokyScheduler *self,
     complete (self, task, LOKY_OUTCOME_TIMED_OUT, actions);
   else if (reason == LOKY_RECALL_DEATH && self->is_broken)
     complete (self, task, LOKY_OUTCOME_BROKEN, actions);
+  else if (reason == LOKY_RECALL_DEATH && task->n_late > 1)
+    /* It is the task: it has the worker say that it was not begun. */
+    complete (self, task, LOKY_OUTCOME_TIMED_OUT, actions);
   else
     requeue (self, task);
 
@@ -1071,6 +1113,27 @@ loky_scheduler_recalled (LokyScheduler *self,
   dispatch (self, now, actions);
 }
 
+/* Its time does not run yet. But when it is the next one and is not begun for that long, then the worker does
+ * nothing any more: it goes, and the task to another one. */
+static void
+probe_unbegun (LokyScheduler *self, LokySchedulerTask *task, gint64 now, GArray *actions)
+{
+  LokySchedulerWorker *worker = task->worker;
+  gint64 patience = MAX (task->timeout, BEGIN_TIME);
+
+  if (g_queue_peek_head (&worker->tasks) != task)
+    task->late_since = -1;
+  else if (task->late_since < 0)
+    task->late_since = now;
+  set_deadline (self, &task->deadline, LOKY_DEADLINE_RUN, later (now, MAX (task->timeout, 1000)));
+  if (task->late_since >= 0 && now - task->late_since >= patience && is_live (worker))
+    {
+      task->n_late++;
+      loky_scheduler_worker_dying (self, worker, now);
+      act_kill (actions, worker, LOKY_KILL_IDLE);
+    }
+}
+
 void
 loky_scheduler_probed (LokyScheduler *self,
                        LokySchedulerTask *task,
@@ -1083,10 +1146,16 @@ loky_scheduler_probed (LokyScheduler *self,
 
   if (task->state != LOKY_TASK_STATE_SENT || task->stop != LOKY_STOP_NONE)
     return;
-  /* The worker says when it began: it can be wrong, but not by more than this. */
-  started = running ? CLAMP (started, task->sent_at, now) : now;
-  at = later (started, task->timeout);
-  if (running && at <= now)
+  if (!running)
+    {
+      probe_unbegun (self, task, now, actions);
+      return;
+    }
+  /* The worker says when it began: it can be wrong, but not by more than this, and it cannot begin again. */
+  if (task->started < 0)
+    task->started = CLAMP (started, task->sent_at, now);
+  at = later (task->started, task->timeout);
+  if (at <= now)
     stop_task (self, task, LOKY_STOP_TIMEOUT, now, actions);
   else
     set_deadline (self, &task->deadline, LOKY_DEADLINE_RUN, MAX (at, now + 1000));

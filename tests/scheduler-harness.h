@@ -124,7 +124,7 @@ static const char *
 reason_to_string (LokyKillReason reason)
 {
   static const char *const names[] = { "stop-task", "shutdown", "broken", "unresponsive",
-                                       "silent" };
+                                       "idle",      "nonsense", "silent" };
 
   g_assert_cmpuint (reason, <, G_N_ELEMENTS (names));
   return names[reason];

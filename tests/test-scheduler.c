@@ -1035,6 +1035,47 @@ test_silence_is_judged_in_time_only (Harness *self, gconstpointer user_data)
   expect (self, "beat:1=no kill:1=silent");
 }
 
+/* Its worker has nothing else to do: it was stopped, or lies. */
+static void
+test_task_that_is_not_begun (Harness *self, gconstpointer user_data)
+{
+  Task *task = make_task (self);
+
+  prepare (self, 2, SECOND * 1000);
+  task->scheduling.timeout = 2 * SECOND;
+  submit_task (self, task);
+  forget (self);
+  pass_time (self, 2 * SECOND);
+  expect (self, "probe:1");
+  pass_time (self, 2 * SECOND);
+  expect (self, "probe:1 kill:2=idle");
+  gone (self, get_worker (self, 2));
+  expect (self, "back:1 send:1@1");
+  forget (self);
+  pass_time (self, 2 * SECOND);
+  pass_time (self, 2 * SECOND);
+  expect (self, "probe:1 probe:1 kill:1=idle");
+  /* Twice is enough: it may be the task that makes its workers say so. */
+  gone (self, get_worker (self, 1));
+  expect (self, "back:1 end:1=timed-out");
+}
+
+static void
+test_workers_that_begin_nothing (Harness *self, gconstpointer user_data)
+{
+  resize (self, 1);
+  submit (self);
+  for (guint i = 1; i <= 10; i++)
+    {
+      ready (self, get_worker (self, i));
+      gone (self, get_worker (self, i));
+      if (i < 10)
+        pass_time (self, SECOND);
+    }
+  g_assert_cmpint (loky_scheduler_get_state (self->scheduler), ==, LOKY_EXECUTOR_STATE_BROKEN);
+  g_assert_cmpint (get_task (self, 1)->outcome, ==, LOKY_OUTCOME_BROKEN);
+}
+
 static void
 test_start_timeout (Harness *self, gconstpointer user_data)
 {
@@ -1690,6 +1731,8 @@ add_workers (void)
   ADD ("silence", test_silence);
   ADD ("silence-is-judged-in-time-only", test_silence_is_judged_in_time_only);
   ADD ("start-timeout", test_start_timeout);
+  ADD ("task-that-is-not-begun", test_task_that_is_not_begun);
+  ADD ("workers-that-begin-nothing", test_workers_that_begin_nothing);
   ADD ("warm-up", test_warm_up);
   ADD ("warm-up-with-failed-starts", test_warm_up_with_failed_starts);
   ADD ("warm-up-ends-when-broken", test_warm_up_ends_when_broken);

@@ -268,7 +268,7 @@ wrong_first_words (HostileFixture *fixture, gconstpointer data)
 static void
 hello_twice_at_once (HostileFixture *fixture, gconstpointer data)
 {
-  hostile_order (fixture, 10, "hello-twice");
+  hostile_order (fixture, 5, "hello-twice");
   hostile_assert_serves (fixture, fixture->base.executor, 3);
 }
 
@@ -379,8 +379,7 @@ main (int argc, char **argv)
   HOSTILE_ADD ("/loky/faults/17/other-protocol", other_protocol);
   HOSTILE_ADD ("/loky/faults/17/wrong-first-words", wrong_first_words);
   HOSTILE_ADD ("/loky/faults/17/hello-twice-at-once", hello_twice_at_once);
-  if (g_getenv ("LOKY_TEST_KNOWN_DEFECTS") != NULL)
-    HOSTILE_ADD ("/loky/faults/17/ends-after-hello", ends_after_hello);
+  HOSTILE_ADD ("/loky/faults/17/ends-after-hello", ends_after_hello);
   HOSTILE_ADD ("/loky/faults/17/start-failed-texts", start_failed_texts);
   HOSTILE_ADD ("/loky/faults/17/never-says-hello", never_says_hello);
   HOSTILE_ADD ("/loky/faults/17/never-says-hello-at-a-shutdown", never_says_hello_at_a_shutdown);

@@ -57,7 +57,7 @@ world_check_end (World *self, const WorldTask *task, LokyOutcome outcome)
       WORLD_CHECK (task->was_cancelled || self->has_cancelled_pending, "task %u was not cancelled", task->id);
       break;
     case LOKY_OUTCOME_TIMED_OUT:
-      WORLD_CHECK (task->n_begun > 0 && has_passed (self, task->begun_at, it->timeout),
+      WORLD_CHECK (it->n_late > 1 || (task->n_begun > 0 && has_passed (self, task->begun_at, it->timeout)),
                    "task %u is timed out before its time", task->id);
       break;
     case LOKY_OUTCOME_QUEUE_TIMED_OUT:
@@ -104,8 +104,14 @@ world_check_kill (World *self, const WorldWorker *worker, LokyKillReason reason)
     case LOKY_KILL_BROKEN:
       WORLD_CHECK (loky_scheduler_is_broken (self->scheduler), "worker %u is killed as broken", worker->id);
       break;
+    case LOKY_KILL_IDLE:
+      WORLD_CHECK (self->is_mad || (worker->tasks.length > 0 &&
+                                    !((const WorldTask *) worker->tasks.head->data)->is_begun),
+                   "worker %u is killed as idle", worker->id);
+      break;
     case LOKY_KILL_UNRESPONSIVE:
       break;
+    case LOKY_KILL_NONSENSE:
     default:
       world_fail ("there is no reason %d", reason);
     }
