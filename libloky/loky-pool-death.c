@@ -58,6 +58,7 @@ loky_pool_carry_out_kill (LokyPool *self, LokyPoolWorker *worker)
                                          "its control area holds what no worker writes");
   if (reason == LOKY_KILL_NONSENSE)
     {
+      worker->writes_nonsense = TRUE;
       loky_pool_lock (self);
       worker->kill_is_ours = TRUE;
       loky_pool_unlock (self);
@@ -255,7 +256,8 @@ loky_pool_describe_loss (LokyPoolWorker *worker, LokyFuture *future, LokyLoss **
   g_autofree char *place = loky_pool_describe_place (worker, " in");
   int pid = worker->process != NULL ? (int) loky_worker_process_get_pid (worker->process) : 0;
   g_autofree char *ending = loky_ending_to_string (&worker->ending);
-  g_autofree char *loading = loky_control_dup_loading (&worker->control);
+  g_autofree char *loading
+      = worker->writes_nonsense ? NULL : loky_control_dup_loading (&worker->control);
   g_autofree char *output = NULL;
   g_autofree char *reason = NULL;
 
@@ -424,7 +426,8 @@ look_at_the_end (LokyPool *self, LokyPoolWorker *worker)
 
   worker->stderr_tail = loky_worker_process_dup_stderr_tail (worker->process);
   worker->reason = loky_control_dup_reason (&worker->control);
-  worker->crash = loky_control_dup_crash (&worker->control);
+  if (!worker->writes_nonsense)
+    worker->crash = loky_control_dup_crash (&worker->control);
   worker->has_run_initializer
       = !worker->has_said_hello &&
         loky_control_get_phase (&worker->control) == LOKY_PHASE_INITIALIZING;
@@ -484,7 +487,7 @@ loky_pool_finish_burial (LokyPool *self, LokyPoolWorker *worker)
 {
   g_autofree char *loading = loky_control_dup_loading (&worker->control);
 
-  if (loading != NULL && is_to_blame (self, worker))
+  if (loading != NULL && !worker->writes_nonsense && is_to_blame (self, worker))
     refuse_plugin (self, worker, loading);
   loky_pool_tell_gone (self, worker);
   let_reap (self, g_steal_pointer (&worker->process));

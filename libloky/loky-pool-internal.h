@@ -69,6 +69,7 @@ struct _LokyPoolWorker
   gboolean has_run_initializer; /* or was about to when it ended */
   gboolean is_out_of_memory;
   gboolean was_stopped; /* by a signal, when it was killed */
+  gboolean writes_nonsense; /* into its control area: nothing there is believed */
   gboolean is_silent; /* was killed since it gave no sign of life */
   LokyCrash *crash;
   char *backtrace;

@@ -131,7 +131,7 @@ submit_one (GRand *random, Item *item)
     args = g_variant_new_string (item->kind == KIND_PID ? "pid" : item->kind == KIND_SLEEP ? "sleep:1" : "_exit:1");
   if (args == NULL)
     return FALSE;
-  g_variant_ref_sink (args);
+  g_variant_take_ref (args);
   item->future = loky_executor_submit (executor, tasks[item->kind], args, task_options, &error);
   if (error != NULL)
     fprintf (stderr, "soak: a task was refused: %s\n", error->message);

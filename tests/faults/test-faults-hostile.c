@@ -315,14 +315,27 @@ control_area_of_nonsense_in_a_task (HostileFixture *fixture, gconstpointer data)
     }
 }
 
-/* In a task, while others wait behind it at the same worker: they are served, there or elsewhere. */
+/* In a task, while others wait behind it at the same worker: they are served, or their end is told, since
+ * nobody can say any more whether they were begun. */
 static void
 control_area_of_nonsense_before_others (HostileFixture *fixture, gconstpointer data)
 {
   const char *order = data;
+  LokyFuture *others[N_OTHERS];
 
   hostile_assert_serves (fixture, fixture->base.executor, 2);
   hostile_submit (fixture, fixture->base.executor, order, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (others); i++)
+    others[i] = hostile_submit (fixture, fixture->base.executor, "good", NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (others); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (loky_future_wait (others[i], -1, NULL, NULL));
+      error = loky_future_dup_error (others[i]);
+      if (error != NULL)
+        g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
+    }
   hostile_assert_serves (fixture, fixture->base.executor, N_OTHERS);
 }
 
