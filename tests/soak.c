@@ -271,7 +271,7 @@ static guint n_called; /* calls that were made and not answered */
 static void
 called_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (GCancellable) cancellable = user_data;
+  g_autoptr (GCancellable) cancellable G_GNUC_UNUSED = user_data;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) value = loky_executor_call_finish (LOKY_EXECUTOR (source), result, &error);
 

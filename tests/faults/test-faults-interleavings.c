@@ -117,7 +117,7 @@ static void
 called_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   Scene *scene = user_data;
-  g_autoptr (GVariant) value = loky_executor_call_finish (LOKY_EXECUTOR (source), result, NULL);
+  g_autoptr (GVariant) value G_GNUC_UNUSED = loky_executor_call_finish (LOKY_EXECUTOR (source), result, NULL);
 
   g_atomic_int_inc (&scene->n_callbacks);
 }
@@ -286,7 +286,7 @@ misbehave (Caller *caller)
 static void
 misbehaving_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (GVariant) value = loky_executor_call_finish (LOKY_EXECUTOR (source), result, NULL);
+  g_autoptr (GVariant) value G_GNUC_UNUSED = loky_executor_call_finish (LOKY_EXECUTOR (source), result, NULL);
 
   misbehave (user_data);
 }
@@ -310,7 +310,7 @@ callbacks_may_do_anything (LokyFixture *fixture, gconstpointer data)
     {
       Caller caller = { loky_fixture_make_executor ("max-workers", 2, NULL), what, 0, NULL };
       g_autoptr (LokyFuture) future = faults_submit (caller.executor, "ok", NULL);
-      g_autoptr (LokyExecutor) kept = what == 5 ? NULL : g_object_ref (caller.executor);
+      g_autoptr (LokyExecutor) kept G_GNUC_UNUSED = what == 5 ? NULL : g_object_ref (caller.executor);
 
       g_signal_connect (future, "done", G_CALLBACK (misbehaving_done_cb), &caller);
       loky_executor_call_async (caller.executor, "fault.obey", g_variant_new_string ("ok"), NULL, NULL,

@@ -42,17 +42,40 @@ scene_busy (void)
     loky_fixture_wait_running (start (i % 2 == 0 ? "spin" : "hang-hard"));
 }
 
+/* How many of our children are stopped. */
+static guint
+count_stopped (void)
+{
+  g_autoptr (GDir) folder = g_dir_open ("/proc", 0, NULL);
+  g_autofree char *parent = g_strdup_printf (") T %d ", (int) getpid ());
+  const char *name;
+  guint count = 0;
+
+  while ((name = g_dir_read_name (folder)) != NULL)
+    {
+      g_autofree char *path = g_build_filename ("/proc", name, "stat", NULL);
+      g_autofree char *text = NULL;
+
+      if (g_ascii_isdigit (name[0]) && g_file_get_contents (path, &text, NULL, NULL))
+        count += strstr (text, parent) != NULL;
+    }
+  return count;
+}
+
 static void
 scene_stopped (void)
 {
   for (guint i = 0; i < 3; i++)
-    loky_fixture_wait_running (start ("stop"));
+    start ("stop");
+  /* Not before: what stops in the very moment when we end is not woken by our end. */
+  while (count_stopped () < 3)
+    g_usleep (1000);
 }
 
 static void
 scene_nested (void)
 {
-  g_autofree char *pid = loky_fixture_call (victim_executor, "fault.obey", "nest");
+  g_autofree char *pid G_GNUC_UNUSED = loky_fixture_call (victim_executor, "fault.obey", "nest");
 }
 
 static void
@@ -62,7 +85,7 @@ scene_descendants (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (orders); i++)
     {
-      g_autofree char *pid = loky_fixture_call (victim_executor, "fault.obey", orders[i]);
+      g_autofree char *pid G_GNUC_UNUSED = loky_fixture_call (victim_executor, "fault.obey", orders[i]);
     }
 }
 
@@ -120,8 +143,6 @@ static const struct
 static int
 be_victim (const char *scene, const char *end)
 {
-  g_autofree char *mark = g_strdup (g_getenv (MARK));
-
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   for (gsize i = 0; i < G_N_ELEMENTS (scenes); i++)
     if (g_str_equal (scenes[i].name, scene))

@@ -36,7 +36,7 @@ static GError *
 call (LokyExecutor *executor, const char *order)
 {
   GError *error = NULL;
-  g_autoptr (GVariant) result = loky_executor_call_sync (
+  g_autoptr (GVariant) result G_GNUC_UNUSED = loky_executor_call_sync (
       executor, "fault.obey", g_variant_new_string (order), NULL, NULL, &error);
 
   return error;

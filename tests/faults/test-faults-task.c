@@ -45,7 +45,7 @@ own_errors_stay_what_they_are (LokyFixture *fixture, gconstpointer data)
   g_autoptr (GError) nameless = loky_fixture_fail (fixture->executor, "fault.obey", "error:odd");
   g_autoptr (GError) huge = loky_fixture_fail (fixture->executor, "fault.obey", "huge-error");
   g_autoptr (GError) bad = loky_fixture_fail (fixture->executor, "fault.obey", "bad-utf8-error");
-  g_autoptr (GError) both = loky_fixture_fail (fixture->executor, "fault.obey", "both");
+  g_autoptr (GError) both G_GNUC_UNUSED = loky_fixture_fail (fixture->executor, "fault.obey", "both");
 
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
   g_assert_cmpstr (error->message, ==, "no disk");
@@ -269,7 +269,7 @@ static void
 worker_without_room_for_descriptors_says_so (LokyFixture *fixture, gconstpointer data)
 {
   LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, NULL);
-  g_autofree char *ok = loky_fixture_call (executor, "fault.obey", "no-files");
+  g_autofree char *ok G_GNUC_UNUSED = loky_fixture_call (executor, "fault.obey", "no-files");
   g_autoptr (GBytes) bytes = g_bytes_new_take (g_malloc0 (1 << 20), 1 << 20);
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) result = loky_executor_call_sync (
