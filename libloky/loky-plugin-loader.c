@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-plugin-loader-private.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <gmodule.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "loky-error.h"
 #include "loky-suggest-private.h"
+#include "loky-util-private.h"
 
 #define BUILTIN_NAME "loky"
 #define MODULE_SUFFIX "." G_MODULE_SUFFIX
@@ -193,6 +196,33 @@ call_init (LokyLoadedPlugin *plugin, GError **error)
                init_error != NULL ? init_error->message : "its init function failed without an error");
 }
 
+/* The machine that an ELF file is for; EM_NONE if it is no such file, or cannot be read. */
+static guint
+read_machine (const char *path)
+{
+  loky_autofd int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  /* Where the machine stands is the same for 32 and 64 bits. */
+  guint8 header[G_STRUCT_OFFSET (Elf64_Ehdr, e_machine) + 2];
+  const guint8 *machine = header + G_STRUCT_OFFSET (Elf64_Ehdr, e_machine);
+
+  if (fd < 0 || read (fd, header, sizeof header) != sizeof header || memcmp (header, ELFMAG, SELFMAG) != 0)
+    return EM_NONE;
+  return header[EI_DATA] == ELFDATA2MSB ? machine[0] << 8 | machine[1] : machine[1] << 8 | machine[0];
+}
+
+static void
+fail_to_open (const char *path, const GError *module_error, GError **error)
+{
+  guint machine = read_machine (path);
+  guint own = read_machine ("/proc/self/exe");
+
+  /* The C library says of such a file that it does not exist. */
+  if (machine != EM_NONE && own != EM_NONE && machine != own)
+    fail (error, path, "it was built for another machine (ELF machine %u, this is %u)", machine, own);
+  else
+    fail (error, path, "%s", module_error->message);
+}
+
 static const LokyPluginDescriptor *
 open_module (const char *path, const char *name, GError **error)
 {
@@ -203,7 +233,7 @@ open_module (const char *path, const char *name, GError **error)
 
   if (module == NULL)
     {
-      fail (error, path, "%s", module_error->message);
+      fail_to_open (path, module_error, error);
       return NULL;
     }
   if (!g_module_symbol (module, LOKY_PLUGIN_SYMBOL, (gpointer *) &func) || func == NULL)
@@ -379,6 +409,22 @@ loky_plugin_loader_list (LokyPluginLoader *self)
   return g_variant_ref_sink (g_variant_builder_end (&builder));
 }
 
+/* The first folder of the plugin path that is there and must not be searched, with the cause. */
+static const char *
+find_closed_folder (LokyPluginLoader *self, const char **cause)
+{
+  for (gsize i = 0; self->plugin_path[i] != NULL; i++)
+    {
+      g_autofree char *inside = g_build_filename (self->plugin_path[i], ".", NULL);
+
+      if (access (inside, F_OK) == 0 || errno == ENOENT || errno == ENOTDIR)
+        continue;
+      *cause = g_strerror (errno);
+      return self->plugin_path[i];
+    }
+  return NULL;
+}
+
 static void
 fail_no_plugin (LokyPluginLoader *self, const char *name, GError **error)
 {
@@ -387,8 +433,18 @@ fail_no_plugin (LokyPluginLoader *self, const char *name, GError **error)
   g_autofree char *folders = g_strjoinv (", ", self->plugin_path);
   g_autofree char *shown = g_filename_display_name (folders);
   const char *nearest = loky_suggest_nearest (name, names);
+  const char *cause = NULL;
+  const char *closed = find_closed_folder (self, &cause);
 
-  if (nearest != NULL)
+  if (closed != NULL)
+    {
+      g_autofree char *shown_folder = g_filename_display_name (closed);
+
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_PLUGIN,
+                   "The plugin “%s” cannot be looked for: the folder “%s” cannot be searched: %s", name,
+                   shown_folder, cause);
+    }
+  else if (nearest != NULL)
     g_set_error (error, LOKY_ERROR, LOKY_ERROR_NO_SUCH_TASK,
                  "There is no plugin “%s” in %s. Did you mean “%s”?", name, shown, nearest);
   else

@@ -4,6 +4,7 @@
 
 #include "faults.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
@@ -94,6 +95,7 @@ unusable_files_are_told (LokyFixture *fixture, gconstpointer data)
     { "badtypes", "type" },            { "crashload", "SIGSEGV" },
     { "exitload", "status" },          { "initfails", "initfails.so" },
     { "initnoerror", "error" },        { "duplicatetask", "two tasks" },
+    { "wrongname", "othername" },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -128,7 +130,7 @@ other_architecture_is_told (LokyFixture *fixture, gconstpointer data)
   fd = open (path, O_WRONLY);
   g_assert_cmpint (pwrite (fd, machine, sizeof machine, 18), ==, sizeof machine);
   close (fd);
-  assert_plugin_error (folder.executor, "fault.obey", "fault.so");
+  assert_plugin_error (folder.executor, "fault.obey", "another machine (ELF machine 8, ");
   end_folder (&folder);
 }
 
@@ -150,7 +152,10 @@ use_unreadable (gconstpointer data)
     return 3;
   g_printerr ("# %s\n", error->message);
   loky_executor_shutdown_sync (executor, LOKY_SHUTDOWN_DRAIN, -1, NULL, NULL);
-  return error->code == LOKY_ERROR_PLUGIN || error->code == LOKY_ERROR_NO_SUCH_TASK ? 0 : 4;
+  return error->code == LOKY_ERROR_PLUGIN && strstr (error->message, folder->path) != NULL &&
+                 strstr (error->message, g_strerror (EACCES)) != NULL
+             ? 0
+             : 4;
 }
 
 static void
