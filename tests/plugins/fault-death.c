@@ -114,7 +114,12 @@ obey_bus (LokyTaskContext *context, const char *argument, GError **error)
 static GVariant *
 obey_fpe (LokyTaskContext *context, const char *argument, GError **error)
 {
-  raise (SIGFPE);
+  volatile int nothing = 0;
+  volatile int quotient = 1 / nothing;
+
+  /* Machines on which a division by zero is no fault come to this. */
+  if (quotient == 0)
+    raise (SIGFPE);
   return fault_ok ();
 }
 
@@ -150,23 +155,16 @@ obey_assert (LokyTaskContext *context, const char *argument, GError **error)
   return fault_ok ();
 }
 
-/* Seen when the C library looks at its lists the next time. */
+/* Writes over the head of a block, which the C library sees when that is freed. */
 static GVariant *
 obey_corrupt_heap (LokyTaskContext *context, const char *argument, GError **error)
 {
-  char *volatile first = malloc (24);
-  char *volatile second = malloc (24);
+  char *volatile block = malloc (5000);
+  volatile gsize *volatile head = (volatile gsize *) (gpointer) block;
 
-  memset (first - 16, 0x41, 64);
-  free (second);
-  free (first);
-  for (guint i = 0; i < 100; i++)
-    {
-      char *volatile block = malloc (i * 8);
-
-      free (block);
-    }
-  abort ();
+  head[-1] = 0x4141414141414141;
+  free (block);
+  return fault_ok ();
 }
 
 static GVariant *
@@ -180,6 +178,15 @@ static GVariant *
 obey_thread_exit (LokyTaskContext *context, const char *argument, GError **error)
 {
   syscall (SYS_exit, 0);
+  return fault_ok ();
+}
+
+/* In the state that `ps` calls D, until the child of vfork() ends, which it does not. */
+static GVariant *
+obey_vfork (LokyTaskContext *context, const char *argument, GError **error)
+{
+  if (vfork () == 0)
+    wait_for_ever ();
   return fault_ok ();
 }
 
@@ -267,6 +274,7 @@ const FaultOrder fault_death_orders[] = {
   { "thread-exit", obey_thread_exit },
   { "quick-exit", obey_quick_exit },
   { "exec", obey_exec },
+  { "vfork", obey_vfork },
   { "spin", obey_spin },
   { "limit-alloc", obey_limit_alloc },
   { "limit-malloc", obey_limit_malloc },

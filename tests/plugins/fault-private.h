@@ -19,6 +19,8 @@ typedef struct
 
 /* Each ends with an element without a name. */
 extern const FaultOrder fault_death_orders[];
+extern const FaultOrder fault_limits_orders[];
+extern const FaultOrder fault_memory_orders[];
 extern const FaultOrder fault_process_orders[];
 extern const FaultOrder fault_surroundings_orders[];
 extern const FaultOrder fault_value_orders[];

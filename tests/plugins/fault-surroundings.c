@@ -190,6 +190,47 @@ obey_late_crash (LokyTaskContext *context, const char *argument, GError **error)
   return g_variant_new_from_data (G_VARIANT_TYPE_STRING, "ok", 3, TRUE, kill_at_exit, NULL);
 }
 
+static void
+free_and_abort (void *data)
+{
+  abort ();
+}
+
+/* The same with that many KiB, which travel another way. */
+static GVariant *
+obey_late_crash_large (LokyTaskContext *context, const char *argument, GError **error)
+{
+  guint64 size;
+  char *text;
+
+  if (!fault_parse_number (argument, &size, error))
+    return NULL;
+  text = g_strnfill (size * 1024, 'x');
+  return g_variant_new_from_data (G_VARIANT_TYPE_STRING, text, size * 1024 + 1, TRUE, free_and_abort, text);
+}
+
+/* Ends the process when it exits in order. */
+static GVariant *
+obey_crash_at_exit (LokyTaskContext *context, const char *argument, GError **error)
+{
+  atexit (abort);
+  return fault_ok ();
+}
+
+G_NORETURN static void
+pause_for_ever (void)
+{
+  for (;;)
+    pause ();
+}
+
+static GVariant *
+obey_hang_at_exit (LokyTaskContext *context, const char *argument, GError **error)
+{
+  atexit (pause_for_ever);
+  return fault_ok ();
+}
+
 /* Kills another process: a worker, mostly. */
 static GVariant *
 obey_kill_pid (LokyTaskContext *context, const char *argument, GError **error)
@@ -230,6 +271,9 @@ const FaultOrder fault_surroundings_orders[] = {
   { "daemonize", obey_daemonize },
   { "dup-fds", obey_dup_fds },
   { "late-crash", obey_late_crash },
+  { "late-crash-large", obey_late_crash_large },
+  { "crash-at-exit", obey_crash_at_exit },
+  { "hang-at-exit", obey_hang_at_exit },
   { "fork-spin", obey_fork_spin },
   { "kill-pid", obey_kill_pid },
   { "nest", obey_nest },

@@ -26,6 +26,8 @@ find_order (const char *name)
 {
   static const FaultOrder *const tables[] = {
     fault_death_orders,
+    fault_limits_orders,
+    fault_memory_orders,
     fault_process_orders,
     fault_surroundings_orders,
     fault_value_orders,
@@ -102,6 +104,18 @@ make_bytes (LokyTaskContext *context, GVariant *args, gpointer user_data, GError
   return g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, contents, TRUE);
 }
 
+/* A value in that many containers, deeper than GVariant reads if it is told so. */
+static GVariant *
+make_nested (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  guint64 depth = g_variant_get_uint64 (args);
+  GVariant *value = g_variant_new_variant (g_variant_new_boolean (TRUE));
+
+  for (guint64 i = 1; i < depth; i++)
+    value = g_variant_new_variant (value);
+  return value;
+}
+
 static void
 unmap (gpointer bytes)
 {
@@ -128,6 +142,26 @@ make_sparse (LokyTaskContext *context, GVariant *args, gpointer user_data, GErro
     }
   bytes = g_bytes_new_with_free_func (memory, length, nothing, NULL);
   return g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, memory, length, TRUE, unmap, bytes);
+}
+
+static GVariant *
+make_sparse_numbers (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  gsize length = g_variant_get_uint64 (args) * sizeof (gint64);
+  gpointer memory = mmap (NULL, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+  if (memory == MAP_FAILED)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE, "mmap() found no address space");
+      return NULL;
+    }
+  return g_variant_new_from_data (G_VARIANT_TYPE ("ax"), memory, length, TRUE, nothing, NULL);
+}
+
+static GVariant *
+measure (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  return g_variant_new_uint64 (g_variant_get_size (args));
 }
 
 static GVariant *
@@ -231,6 +265,30 @@ static const LokyTaskDescriptor tasks[] = {
       .func = make_sparse,
       .summary = "That many zeroes, without the memory for them",
       .arguments = "LENGTH",
+  },
+  {
+      .name = "sparse-numbers",
+      .arguments_type = "t",
+      .result_type = "ax",
+      .func = make_sparse_numbers,
+      .summary = "That many numbers, all 0, without the memory for them",
+      .arguments = "COUNT",
+  },
+  {
+      .name = "nested",
+      .arguments_type = "t",
+      .result_type = "v",
+      .func = make_nested,
+      .summary = "A value in that many containers",
+      .arguments = "DEPTH",
+  },
+  {
+      .name = "size",
+      .arguments_type = "*",
+      .result_type = "t",
+      .func = measure,
+      .summary = "The size of its argument, in bytes",
+      .arguments = "VALUE",
   },
   {
       .name = "sum",
