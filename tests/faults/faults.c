@@ -5,15 +5,67 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static guint n_watched;
+static guint n_ended;
+
 LokyFuture *
-faults_submit (LokyExecutor *executor, const char *order, LokyTaskOptions *options)
+faults_submit_task (LokyExecutor *executor,
+                    const char *task,
+                    GVariant *args,
+                    LokyTaskOptions *options)
 {
   g_autoptr (GError) error = NULL;
-  LokyFuture *future
-      = loky_executor_submit (executor, "fault.obey", g_variant_new_string (order), options, &error);
+  LokyFuture *future = loky_executor_submit (executor, task, args, options, &error);
 
   g_assert_no_error (error);
   return future;
+}
+
+LokyFuture *
+faults_submit (LokyExecutor *executor, const char *order, LokyTaskOptions *options)
+{
+  return faults_submit_task (executor, "fault.obey", g_variant_new_string (order), options);
+}
+
+static void
+ended_cb (LokyFuture *future, gpointer user_data)
+{
+  gboolean *has_ended = user_data;
+
+  g_assert_true (loky_future_is_done (future));
+  g_assert_false (*has_ended);
+  *has_ended = TRUE;
+  n_ended++;
+}
+
+void
+faults_watch (LokyFuture *future)
+{
+  gboolean *has_ended = g_new0 (gboolean, 1);
+
+  g_signal_connect_data (future, "done", G_CALLBACK (ended_cb), has_ended,
+                         (GClosureNotify) (void (*) (void)) g_free, 0);
+  n_watched++;
+}
+
+LokyExecutor *
+faults_make_single (void)
+{
+  return loky_fixture_make_executor ("max-workers", 1, NULL);
+}
+
+void
+faults_assert_ends (LokyFuture *future, LokyError code, const char *reason)
+{
+  g_autoptr (GError) error = faults_end_of (future);
+  g_autofree char *pid = g_strdup_printf ("(pid %d)", loky_future_get_worker_pid (future));
+
+  g_assert_error (error, LOKY_ERROR, (int) code);
+  g_test_message ("%s", error->message);
+  g_assert_cmpint (loky_future_get_worker_pid (future), >, 1);
+  g_assert_nonnull (strstr (error->message, loky_future_get_task (future)));
+  g_assert_nonnull (strstr (error->message, pid));
+  g_assert_nonnull (strstr (error->message, reason));
 }
 
 GError *
@@ -70,6 +122,7 @@ void
 faults_tear_down (LokyFixture *fixture, gconstpointer data)
 {
   loky_fixture_tear_down (fixture, data);
+  g_assert_cmpuint (n_ended, ==, n_watched);
   faults_assert_no_mappings ();
 }
 

@@ -20,6 +20,16 @@
 /* Submits fault.obey with @order; @options may be NULL. */
 LokyFuture *faults_submit (LokyExecutor *executor, const char *order, LokyTaskOptions *options);
 
+/* The same for any task and its arguments. */
+LokyFuture *faults_submit_task (LokyExecutor *executor,
+                                const char *task,
+                                GVariant *args,
+                                LokyTaskOptions *options);
+
+/* Asserts, when the test is torn down, that the future ended and said so once. Before it is waited for, in the
+ * thread of the fixture's main context. */
+void faults_watch (LokyFuture *future);
+
 /* Waits for the end; the error, or NULL. */
 GError *faults_end_of (LokyFuture *future);
 
@@ -28,6 +38,12 @@ LokyTaskOptions *faults_stopping (gint64 timeout);
 
 /* A task on each of its workers still works. */
 void faults_assert_serves (LokyExecutor *executor);
+
+/* An executor of one worker: what comes after a fault meets the same process. */
+LokyExecutor *faults_make_single (void);
+
+/* The task ends with that code, told by its name, the worker's pid and @reason. */
+void faults_assert_ends (LokyFuture *future, LokyError code, const char *reason);
 
 /* The error names the task, a worker's pid and @reason. */
 void faults_assert_tells (const GError *error, LokyFuture *future, const char *reason);
