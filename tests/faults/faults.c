@@ -36,6 +36,7 @@ ended_cb (LokyFuture *future, gpointer user_data)
   g_assert_false (*has_ended);
   *has_ended = TRUE;
   n_ended++;
+  g_object_unref (future);
 }
 
 void
@@ -43,6 +44,8 @@ faults_watch (LokyFuture *future)
 {
   gboolean *has_ended = g_new0 (gboolean, 1);
 
+  /* Until then, since one that ended before there was a handler says it to who still has it only. */
+  g_object_ref (future);
   g_signal_connect_data (future, "done", G_CALLBACK (ended_cb), has_ended,
                          (GClosureNotify) (void (*) (void)) g_free, 0);
   n_watched++;
