@@ -188,7 +188,7 @@ own_handlers_of_a_crash (LokyFixture *fixture, gconstpointer data)
 {
   LokyExecutor *executor = faults_make_single ();
   g_autoptr (LokyTaskOptions) options = faults_stopping (100);
-  g_autofree char *returning = loky_fixture_call (executor, "fault.obey", "handle:return");
+  g_autofree char *returning G_GNUC_UNUSED = loky_fixture_call (executor, "fault.obey", "handle:return");
   g_autoptr (LokyFuture) endless = faults_submit (executor, "segv", options);
   g_autoptr (LokyFuture) leaving = NULL;
   g_autoptr (GError) error = NULL;
@@ -277,7 +277,7 @@ bad_exit_costs_the_task_that_exits (LokyFixture *fixture, gconstpointer data)
 {
   g_autoptr (LokyTaskOptions) options = faults_stopping (200);
   LokyExecutor *executor = faults_make_single ();
-  g_autofree char *first = loky_fixture_call (executor, "fault.obey", "crash-at-exit");
+  g_autofree char *first G_GNUC_UNUSED = loky_fixture_call (executor, "fault.obey", "crash-at-exit");
   g_autoptr (LokyFuture) crashing = faults_submit (executor, "exit:0", NULL);
   g_autoptr (LokyFuture) unloading = NULL;
   g_autoptr (LokyFuture) hanging = NULL;

@@ -361,7 +361,7 @@ static void
 rewritten_memory_is_read_once (LokyFixture *fixture, gconstpointer data)
 {
   LokyExecutor *executor = faults_make_single ();
-  g_autofree char *ok = loky_fixture_call (executor, "fault.obey", "scribble");
+  g_autofree char *ok G_GNUC_UNUSED = loky_fixture_call (executor, "fault.obey", "scribble");
   guint n_refused = 0;
 
   for (guint i = 0; i < 40; i++)
@@ -403,7 +403,7 @@ shrunk_memory_costs_the_worker_only (LokyFixture *fixture, gconstpointer data)
 
   for (guint i = 0; i < 50; i++)
     {
-      g_autofree char *ok = loky_fixture_call (executor, "fault.obey", "shrink");
+      g_autofree char *ok G_GNUC_UNUSED = loky_fixture_call (executor, "fault.obey", "shrink");
       g_autofree char *text = g_strnfill (70000 + i * 70000, 'x');
       g_autoptr (GError) error = NULL;
       g_autoptr (GVariant) result
