@@ -767,19 +767,28 @@ loky_scheduler_is_warm (LokyScheduler *self)
   return self->n_warm == 0;
 }
 
-/* Ends all tasks that wait, and with @all those at the workers too. */
+/* What is at a worker that dies is told when that is gone: only then it is known whether it was begun. */
+typedef enum
+{
+  TASKS_WAITING,
+  TASKS_NOT_DYING,
+  TASKS_ALL,
+} Tasks;
+
 static void
-end_tasks (LokyScheduler *self, gboolean all, LokyOutcome outcome, GArray *actions)
+end_tasks (LokyScheduler *self, Tasks which, LokyOutcome outcome, GArray *actions)
 {
   LokySchedulerTask *task;
 
   while ((task = peek_queue (self)) != NULL)
     complete (self, task, outcome, actions);
 
-  for (GList *l = self->workers.head; all && l != NULL; l = l->next)
+  for (GList *l = self->workers.head; which != TASKS_WAITING && l != NULL; l = l->next)
     {
       LokySchedulerWorker *worker = l->data;
 
+      if (which == TASKS_NOT_DYING && worker->state == LOKY_WORKER_STATE_DYING)
+        continue;
       while ((task = g_queue_peek_head (&worker->tasks)) != NULL)
         {
           act (actions, LOKY_ACTION_REVOKE, task, worker);
@@ -811,12 +820,12 @@ loky_scheduler_shutdown (LokyScheduler *self,
 
   if (mode == LOKY_SHUTDOWN_KILL)
     {
-      end_tasks (self, TRUE, LOKY_OUTCOME_SHUT_DOWN, actions);
+      end_tasks (self, TASKS_ALL, LOKY_OUTCOME_SHUT_DOWN, actions);
       kill_all (self, LOKY_KILL_SHUTDOWN, now, actions);
     }
   else if (mode == LOKY_SHUTDOWN_CANCEL_PENDING)
     {
-      end_tasks (self, FALSE, LOKY_OUTCOME_CANCELLED, actions);
+      end_tasks (self, TASKS_WAITING, LOKY_OUTCOME_CANCELLED, actions);
       for (GList *l = self->workers.head; l != NULL; l = l->next)
         {
           LokySchedulerWorker *worker = l->data;
@@ -845,7 +854,8 @@ break_down (LokyScheduler *self, gint64 now, GArray *actions)
     self->state = LOKY_EXECUTOR_STATE_BROKEN;
   self->is_broken = TRUE;
   self->n_warm = 0;
-  end_tasks (self, TRUE, LOKY_OUTCOME_BROKEN, actions);
+  end_tasks (self, self->crash_policy == LOKY_CRASH_POLICY_BREAK ? TASKS_ALL : TASKS_NOT_DYING,
+             LOKY_OUTCOME_BROKEN, actions);
   kill_all (self, LOKY_KILL_BROKEN, now, actions);
 }
 
@@ -1081,7 +1091,7 @@ apply_recall (LokyScheduler *self,
     complete (self, task, LOKY_OUTCOME_CANCELLED, actions);
   else if (task->stop == LOKY_STOP_TIMEOUT)
     complete (self, task, LOKY_OUTCOME_TIMED_OUT, actions);
-  else if (reason == LOKY_RECALL_DEATH && self->is_broken)
+  else if (self->is_broken)
     complete (self, task, LOKY_OUTCOME_BROKEN, actions);
   else if (reason == LOKY_RECALL_DEATH && task->n_late > 1)
     /* It is the task: it has the worker say that it was not begun. */
