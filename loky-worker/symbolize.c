@@ -84,6 +84,31 @@ report_modules (Dwfl *dwfl, const Frame *frames, guint n_frames)
   dwfl_report_end (dwfl, NULL, NULL);
 }
 
+/* clang writes no table of addresses: then each compilation unit is asked. */
+static const char *
+search_line (Dwfl_Module *module, Dwarf_Addr address, int *number)
+{
+  Dwarf_Addr bias = 0;
+
+  for (Dwarf_Die *unit = NULL; (unit = dwfl_module_nextcu (module, unit, &bias)) != NULL;)
+    {
+      Dwarf_Line *line = dwarf_haspc (unit, address - bias) > 0 ? dwarf_getsrc_die (unit, address - bias) : NULL;
+
+      if (line != NULL && dwarf_lineno (line, number) == 0)
+        return dwarf_linesrc (line, NULL, NULL);
+    }
+  return NULL;
+}
+
+static const char *
+find_line (Dwfl_Module *module, Dwarf_Addr address, int *number)
+{
+  Dwfl_Line *line = dwfl_module_getsrc (module, address);
+
+  return line != NULL ? dwfl_lineinfo (line, NULL, number, NULL, NULL, NULL)
+                      : search_line (module, address, number);
+}
+
 static void
 print_frame (Dwfl *dwfl, const Frame *frame, guint number)
 {
@@ -91,10 +116,9 @@ print_frame (Dwfl *dwfl, const Frame *frame, guint number)
   Dwarf_Addr address = number == 0 ? frame->counter : frame->counter - 1;
   Dwfl_Module *module = dwfl_addrmodule (dwfl, address);
   const char *function = module != NULL ? dwfl_module_addrname (module, address) : NULL;
-  Dwfl_Line *line = module != NULL ? dwfl_module_getsrc (module, address) : NULL;
   g_autofree char *base_name = g_path_get_basename (frame->path);
   int line_number = 0;
-  const char *file = line != NULL ? dwfl_lineinfo (line, NULL, &line_number, NULL, NULL, NULL) : NULL;
+  const char *file = module != NULL ? find_line (module, address, &line_number) : NULL;
 
   printf ("#%u %s", number, function != NULL ? function : "??");
   if (file != NULL)

@@ -127,7 +127,7 @@ timeout_tells_where_it_was_stuck (LokyFixture *fixture, gconstpointer data)
   /* The thread sanitizer holds a signal back while the thread is in no system call. */
   if (HAS_SANITIZER || !has_symbolizer ())
     return;
-  assert_place (error->message, "obey_hang", "fault-death.c");
+  assert_place (error->message, "wait_for_ever", "fault-death.c");
   g_assert_cmpint (loky_future_get_term_signal (future), ==, SIGTERM);
 }
 

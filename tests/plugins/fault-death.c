@@ -65,7 +65,7 @@ obey_stop (LokyTaskContext *context, const char *argument, GError **error)
   return fault_ok ();
 }
 
-G_NORETURN static void
+G_NORETURN G_NO_INLINE static void
 wait_for_ever (void)
 {
   for (;;)
