@@ -437,6 +437,11 @@ test_descriptors_without_room (Fixture *fixture, gconstpointer user_data)
   struct rlimit before, little;
   LokyFrame frame;
 
+  if (g_getenv ("LOKY_TEST_VALGRIND") != NULL)
+    {
+      g_test_skip ("valgrind only plays that there is a limit: the kernel knows another one");
+      return;
+    }
   append_text (fixture->a, 1, "before");
   append_numbered (fixture->a, 2, 3);
   append_text (fixture->a, 3, "between");
