@@ -220,7 +220,9 @@ loky_control_set_phase (LokyControl *self, LokyPhase phase)
 int
 loky_control_get_exit_status (LokyControl *self)
 {
-  return self->area != NULL ? __atomic_load_n (&self->area->exit_status, __ATOMIC_ACQUIRE) - 1 : -1;
+  gint32 status = self->area != NULL ? __atomic_load_n (&self->area->exit_status, __ATOMIC_ACQUIRE) : 0;
+
+  return status > 0 && status <= 256 ? status - 1 : -1;
 }
 
 void

@@ -101,6 +101,7 @@ struct _LokySchedulerTask
   gint64 queued_at;
   gint64 sent_at;
   gint64 started;  /* as the worker said when it was probed first; negative: not yet */
+  gboolean was_behind; /* another task at its worker, and was not seen to have begun */
   gint64 late_since; /* it should have been begun: the worker has nothing else to do; negative: it has */
   guint n_late;      /* workers that were killed since they did not begin it */
   gint64 expected; /* ns */

@@ -11,6 +11,9 @@
 /* A worker that has had tasks waiting behind its current one for this long gives them back, in µs. */
 #define STALL_TIME (5 * 1000)
 
+/* How often it is looked at the most whether a worker has begun what it has, in µs. */
+#define LOOK_TIME (1 * G_USEC_PER_SEC)
+
 /* How long a worker has to leave, or to end after SIGKILL, in µs. */
 #define LEAVE_TIME (5 * G_USEC_PER_SEC)
 #define KILL_TIME (5 * G_USEC_PER_SEC)
@@ -361,10 +364,11 @@ send (LokyScheduler *self,
   worker->slots[task->slot] = task;
   worker->ahead += task->expected;
 
-  if (worker->tasks.length > 0)
+  task->was_behind = worker->tasks.length > 0;
+  if (task->was_behind)
     {
       self->n_ahead++;
-      if (self->stall.iter == NULL)
+      if (self->stall.iter == NULL || self->stall.at > later (now, STALL_TIME))
         set_deadline (self, &self->stall, LOKY_DEADLINE_STALL, later (now, STALL_TIME));
     }
   else
@@ -1156,6 +1160,9 @@ loky_scheduler_probed (LokyScheduler *self,
 
   if (task->state != LOKY_TASK_STATE_SENT || task->stop != LOKY_STOP_NONE)
     return;
+  task->was_behind &= !running;
+  if (task->timeout < 0)
+    return;
   if (!running)
     {
       probe_unbegun (self, task, now, actions);
@@ -1220,21 +1227,43 @@ worker_deadline (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now, G
     }
 }
 
+/* The task before it may have written over its slot, so that it is never begun: who looks at the slot sees that.
+ * Those with a timeout are looked at by it. */
+static gboolean
+is_to_be_looked_at (const LokySchedulerWorker *worker)
+{
+  const LokySchedulerTask *task = g_queue_peek_head ((GQueue *) &worker->tasks);
+
+  return task != NULL && task->was_behind && task->timeout < 0 && task->stop == LOKY_STOP_NONE &&
+         worker->state < LOKY_WORKER_STATE_DYING;
+}
+
 static void
 look_for_stalls (LokyScheduler *self, gint64 now, GArray *actions)
 {
+  gint64 pause = G_MAXINT64;
+
   for (GList *l = self->workers.head; l != NULL; l = l->next)
     {
       LokySchedulerWorker *worker = l->data;
+      gint64 quiet = now - worker->last_activity;
 
-      if (worker->tasks.length < 2 || now - worker->last_activity < STALL_TIME)
+      if (is_to_be_looked_at (worker))
+        {
+          pause = MIN (pause, CLAMP (quiet, STALL_TIME, LOOK_TIME));
+          if (quiet >= STALL_TIME)
+            act (actions, LOKY_ACTION_PROBE, worker->tasks.head->data, worker);
+        }
+      if (worker->tasks.length < 2 || quiet < STALL_TIME)
         continue;
       worker->is_stalled = TRUE;
       relist (self, worker);
       take_back (self, worker, worker->tasks.length - 1, actions);
     }
   if (self->n_ahead > 0)
-    set_deadline (self, &self->stall, LOKY_DEADLINE_STALL, later (now, STALL_TIME));
+    pause = STALL_TIME;
+  if (pause < G_MAXINT64)
+    set_deadline (self, &self->stall, LOKY_DEADLINE_STALL, later (now, pause));
 }
 
 static void

@@ -322,9 +322,10 @@ control_area_of_nonsense_before_others (HostileFixture *fixture, gconstpointer d
 {
   const char *order = data;
   LokyFuture *others[N_OTHERS];
+  LokyFuture *future;
 
   hostile_assert_serves (fixture, fixture->base.executor, 2);
-  hostile_submit (fixture, fixture->base.executor, order, NULL);
+  future = hostile_submit (fixture, fixture->base.executor, order, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (others); i++)
     others[i] = hostile_submit (fixture, fixture->base.executor, "good", NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (others); i++)
@@ -336,6 +337,7 @@ control_area_of_nonsense_before_others (HostileFixture *fixture, gconstpointer d
       if (error != NULL)
         g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
     }
+  g_assert_true (loky_future_wait (future, -1, NULL, NULL));
   hostile_assert_serves (fixture, fixture->base.executor, N_OTHERS);
 }
 

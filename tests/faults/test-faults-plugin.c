@@ -563,7 +563,7 @@ buffer_whose_receiver_dies_stays (LokyFixture *fixture, gconstpointer data)
   g_autoptr (GVariant) result = NULL;
 
   memset (loky_buffer_get_writable_data (buffer), 1, 1 << 20);
-  args = g_variant_ref_sink (loky_buffer_to_variant (buffer, NULL));
+  args = loky_buffer_to_variant (buffer, NULL);
   for (guint i = 0; i < 10; i++)
     {
       g_autoptr (LokyFuture) killer = faults_submit (fixture->executor, "kill", NULL);

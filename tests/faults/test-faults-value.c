@@ -240,7 +240,7 @@ empty_values_arrive (LokyFixture *fixture, gconstpointer data)
   g_assert_no_error (error);
   g_assert_cmpuint (g_variant_n_children (none), ==, 0);
   g_assert_nonnull (buffer);
-  handle = g_variant_ref_sink (loky_buffer_to_variant (buffer, &error));
+  handle = loky_buffer_to_variant (buffer, &error);
   g_assert_no_error (error);
   sum = run_task (fixture->executor, "fault.buffer-sum", handle, &error);
   g_assert_no_error (error);
@@ -311,7 +311,7 @@ buffer_of_a_task_that_dies_stays (LokyFixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   memset (loky_buffer_get_writable_data (buffer), 1, 100000);
-  args = g_variant_ref_sink (loky_buffer_to_variant (buffer, NULL));
+  args = loky_buffer_to_variant (buffer, NULL);
   for (guint i = 0; i < 5; i++)
     {
       g_autofree char *pid = loky_fixture_call (executor, "fault.obey", "pid");

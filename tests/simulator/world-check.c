@@ -3,6 +3,7 @@
 
 /* How long what waits behind another task may wait until somebody looks, in µs. */
 #define STALL_TIME (5 * MSEC)
+#define LOOK_TIME (1000 * MSEC)
 
 static gboolean
 is_set (const LokyDeadline *deadline)
@@ -121,7 +122,9 @@ world_check_kill (World *self, const WorldWorker *worker, LokyKillReason reason)
 
 typedef struct
 {
-  guint n_tasks, n_queued, n_ahead, n_dying; /* at workers that die */
+  guint n_tasks, n_queued, n_ahead;
+  guint n_dying;  /* at workers that die */
+  guint n_unseen; /* were behind another, are the next, and were not seen to have begun */
   guint n_workers, n_serving, n_busy, n_resting, n_live;
 } Counts;
 
@@ -225,6 +228,15 @@ check_task (World *self, const WorldTask *task)
     }
 }
 
+static gboolean
+is_unseen (const LokySchedulerWorker *worker)
+{
+  const LokySchedulerTask *task = worker->tasks.length > 0 ? worker->tasks.head->data : NULL;
+
+  return task != NULL && task->was_behind && task->timeout < 0 && task->stop == LOKY_STOP_NONE &&
+         worker->state < LOKY_WORKER_STATE_DYING;
+}
+
 static Counts
 count (World *self)
 {
@@ -250,6 +262,7 @@ count (World *self)
       counts.n_busy += worker->tasks.length > 0;
       counts.n_resting += is_ready && worker->tasks.length == 0;
       counts.n_ahead += MAX (worker->tasks.length, 1) - 1;
+      counts.n_unseen += is_unseen (worker);
       if (worker->state == LOKY_WORKER_STATE_DYING)
         counts.n_dying += worker->tasks.length;
     }
@@ -266,6 +279,8 @@ check_progress (World *self, const Counts *counts)
                counts->n_queued, counts->n_resting);
   WORLD_CHECK (counts->n_ahead == 0 || (deadline >= 0 && deadline <= self->now + STALL_TIME),
                "nobody looks for what waits behind another task");
+  WORLD_CHECK (counts->n_unseen == 0 || (deadline >= 0 && deadline <= self->now + LOOK_TIME),
+               "nobody looks at a task that may never begin");
   WORLD_CHECK (counts->n_queued == 0 || counts->n_workers > 0 || deadline >= 0,
                "%u tasks wait for nobody", counts->n_queued);
 }
