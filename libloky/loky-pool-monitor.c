@@ -190,9 +190,12 @@ loky_pool_monitor_clear (LokyPool *self)
   g_clear_pointer (&self->output, loky_stderr_free);
   g_clear_pointer (&self->workers, g_ptr_array_unref);
   g_clear_pointer (&self->graveyard, g_ptr_array_unref);
+  /* After the thread it is NULL already, and is read with the lock: it is not written again. */
   if (self->source != NULL)
-    g_source_destroy (self->source);
-  g_clear_pointer (&self->source, g_source_unref);
+    {
+      g_source_destroy (self->source);
+      g_clear_pointer (&self->source, g_source_unref);
+    }
   g_clear_pointer (&self->context, g_main_context_unref);
   g_clear_pointer (&self->backtraces, g_hash_table_unref);
   loky_pool_release_spare (self);

@@ -228,9 +228,16 @@ task_that_never_ends_is_ended (LokyFixture *fixture, gconstpointer data)
 
   for (gsize i = 0; i < G_N_ELEMENTS (orders); i++)
     {
-      g_autoptr (LokyFuture) future = faults_submit (fixture->executor, orders[i], options);
-      g_autoptr (GError) error = faults_end_of (future);
+      g_autoptr (LokyFuture) future = NULL;
+      g_autoptr (GError) error = NULL;
 
+      if (FAULTS_HAS_SANITIZER && strcmp (orders[i], "vfork") == 0)
+        {
+          g_test_message ("a sanitizer makes vfork() a fork()");
+          continue;
+        }
+      future = faults_submit (fixture->executor, orders[i], options);
+      error = faults_end_of (future);
       g_assert_error (error, LOKY_ERROR, LOKY_ERROR_TIMED_OUT);
       g_assert_nonnull (strstr (error->message, "fault.obey"));
       g_assert_cmpint (loky_future_get_worker_pid (future), >, 1);
