@@ -14,6 +14,9 @@ static const char *const bystanders[] = {
   "[libgcc_s.so",  "[vdso",       "[?",
 };
 
+/* So do functions that clang's sanitizers put into the program itself. */
+static const char *const bystanding_functions[] = { "__interceptor_", "__asan_", "__tsan_", "__ubsan_" };
+
 /* The path of a frame's module, if it is one. */
 static gboolean
 copy_path (const LokyCrashRecord *record, guint module, char path[LOKY_CRASH_PATH_SIZE])
@@ -98,9 +101,13 @@ static gboolean
 is_bystander (const char *line)
 {
   const char *module = strrchr (line, '[');
+  const char *function = strchr (line, ' ');
 
-  if (module == NULL)
+  if (module == NULL || function == NULL)
     return TRUE;
+  for (gsize i = 0; i < G_N_ELEMENTS (bystanding_functions); i++)
+    if (g_str_has_prefix (function + 1, bystanding_functions[i]))
+      return TRUE;
   for (gsize i = 0; i < G_N_ELEMENTS (bystanders); i++)
     if (g_str_has_prefix (module, bystanders[i]))
       return TRUE;
