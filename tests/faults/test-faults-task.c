@@ -220,24 +220,20 @@ worker_that_is_none_any_more_is_found (LokyFixture *fixture, gconstpointer data)
 
 /* --- 4: what does not end ------------------------------------------------------------------------- */
 
+/* A sanitizer may make vfork() a fork(), which does not stop the one that called it. */
+static const char *const endless[] = { "hang", "hang-hard", "spin", "stop", "vfork" };
+static const gsize n_endless = G_N_ELEMENTS (endless) - FAULTS_HAS_SANITIZER;
+
 static void
 task_that_never_ends_is_ended (LokyFixture *fixture, gconstpointer data)
 {
-  static const char *const orders[] = { "hang", "hang-hard", "spin", "stop", "vfork" };
   g_autoptr (LokyTaskOptions) options = faults_stopping (50);
 
-  for (gsize i = 0; i < G_N_ELEMENTS (orders); i++)
+  for (gsize i = 0; i < n_endless; i++)
     {
-      g_autoptr (LokyFuture) future = NULL;
-      g_autoptr (GError) error = NULL;
+      g_autoptr (LokyFuture) future = faults_submit (fixture->executor, endless[i], options);
+      g_autoptr (GError) error = faults_end_of (future);
 
-      if (FAULTS_HAS_SANITIZER && strcmp (orders[i], "vfork") == 0)
-        {
-          g_test_message ("a sanitizer makes vfork() a fork()");
-          continue;
-        }
-      future = faults_submit (fixture->executor, orders[i], options);
-      error = faults_end_of (future);
       g_assert_error (error, LOKY_ERROR, LOKY_ERROR_TIMED_OUT);
       g_assert_nonnull (strstr (error->message, "fault.obey"));
       g_assert_cmpint (loky_future_get_worker_pid (future), >, 1);
@@ -249,13 +245,12 @@ task_that_never_ends_is_ended (LokyFixture *fixture, gconstpointer data)
 static void
 task_deaf_to_its_cancellation_is_ended (LokyFixture *fixture, gconstpointer data)
 {
-  static const char *const orders[] = { "hang", "hang-hard", "spin", "stop", "vfork" };
   g_autoptr (LokyTaskOptions) options
       = g_object_new (LOKY_TYPE_TASK_OPTIONS, "cancel-grace", (gint64) 20, NULL);
 
-  for (gsize i = 0; i < G_N_ELEMENTS (orders); i++)
+  for (gsize i = 0; i < n_endless; i++)
     {
-      g_autoptr (LokyFuture) future = faults_submit (fixture->executor, orders[i], options);
+      g_autoptr (LokyFuture) future = faults_submit (fixture->executor, endless[i], options);
       g_autoptr (GError) error = NULL;
       g_autofree char *pid = NULL;
 
