@@ -138,7 +138,11 @@ faults_run_in_child (int (*func) (gconstpointer data), gconstpointer data)
   if (pid == 0)
     {
       alarm (60);
-      _exit (func (data));
+      status = func (data);
+      /* At an exit valgrind looks for leaks, and takes for one what the threads had that did not come along. */
+      if (g_getenv ("LOKY_TEST_VALGRIND") != NULL)
+        execl ("/bin/sh", "sh", "-c", status == 0 ? "exit 0" : "exit 1", NULL);
+      _exit (status);
     }
   g_assert_cmpint (pid, >, 0);
   while (waitpid (pid, &status, 0) < 0)

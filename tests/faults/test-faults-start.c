@@ -111,6 +111,13 @@ not_executable (HostileFixture *fixture, gconstpointer data)
   program_clear (&program);
 }
 
+/* Under valgrind a posix_spawn() has done well though its execve() fails. */
+static const char *
+text_of_exec (const char *text)
+{
+  return g_getenv ("LOKY_TEST_VALGRIND") != NULL ? "Workers end before they serve" : text;
+}
+
 /* GLib gives to a shell what the kernel does not know. */
 static void
 no_program (HostileFixture *fixture, gconstpointer data)
@@ -133,7 +140,7 @@ no_program (HostileFixture *fixture, gconstpointer data)
       Program program;
 
       program_init (&program, cases[i].contents, cases[i].size, 0755);
-      assert_program_breaks (fixture, program.program, NULL, cases[i].text);
+      assert_program_breaks (fixture, program.program, NULL, text_of_exec (cases[i].text));
       program_clear (&program);
     }
 }
@@ -141,7 +148,7 @@ no_program (HostileFixture *fixture, gconstpointer data)
 static void
 a_folder (HostileFixture *fixture, gconstpointer data)
 {
-  assert_program_breaks (fixture, "/tmp", NULL, g_strerror (EACCES));
+  assert_program_breaks (fixture, "/tmp", NULL, text_of_exec (g_strerror (EACCES)));
 }
 
 /* Appears when it was missed once. */

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* leaks HELPER
- *
- * The whole life of an executor, a worker's death in the middle of it. Afterwards no child, no
+/* The whole life of an executor, a worker's death in the middle of it. Afterwards no child, no
  * descriptor and no thread may be left; that no memory is, valgrind sees. */
 
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "../fixture.h"
-#include "pidfd.h"
 
 #define N_ROUNDS 3
 
@@ -108,7 +105,6 @@ main (int argc, char **argv)
   guint n_children;
   guint n_fds;
 
-  pidfd_init (argv[1]);
   loky_fixture_init (&argc, &argv);
   alarm (100);
   n_children = loky_fixture_count_children ();

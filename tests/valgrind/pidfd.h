@@ -3,10 +3,8 @@
 
 /* Valgrind before 3.21 knows no pidfd_open() and no pidfd_send_signal(), and fails them with ENOSYS.
  * There, and only there, they are asked of a helper that valgrind does not see: it opens the
- * descriptors, which are real ones, and sends them here. */
-
-/* Starts the helper if one is needed; before any other thread. It lives until this process ends. */
-void pidfd_init (const char *helper);
+ * descriptors, which are real ones, and sends them here. To be preloaded, with the helper's path in
+ * LOKY_PIDFD_HELPER. The helper is no child of the process and lives as long as it. */
 
 /* The request; a descriptor comes with PIDFD_SEND_SIGNAL. The answer is an errno, and with
  * PIDFD_OPEN a descriptor if that is 0. */

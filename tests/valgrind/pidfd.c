@@ -3,17 +3,19 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <glib.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 typedef long (*Syscall) (long number, ...);
 
 static int helper_socket = -1;
-static GMutex helper_lock;
+static pthread_mutex_t helper_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* GLib's own locks come here, too: nothing of GLib in this. */
 static Syscall
@@ -30,9 +32,11 @@ get_real_syscall (void)
   return found;
 }
 
-void
-pidfd_init (const char *helper)
+/* Before main(), and so before any other thread. A process without the calls cannot do its test: it ends. */
+__attribute__ ((constructor)) static void
+start_helper (void)
 {
+  const char *helper = getenv ("LOKY_PIDFD_HELPER");
   char *const arguments[] = { (char *) helper, NULL };
   posix_spawn_file_actions_t actions;
   int sockets[2];
@@ -40,18 +44,21 @@ pidfd_init (const char *helper)
   int fd = (int) get_real_syscall () (SYS_pidfd_open, getpid (), 0);
 
   if (fd >= 0)
-    {
-      close (fd);
-      return;
-    }
-  g_assert_cmpint (errno, ==, ENOSYS);
+    close (fd);
+  if (fd >= 0 || errno != ENOSYS || helper == NULL)
+    return;
 
-  g_assert_cmpint (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), ==, 0);
+  if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
+    abort ();
   posix_spawn_file_actions_init (&actions);
   posix_spawn_file_actions_adddup2 (&actions, sockets[1], STDIN_FILENO);
-  g_assert_cmpint (posix_spawn (&pid, helper, &actions, NULL, arguments, environ), ==, 0);
+  if (posix_spawn (&pid, helper, &actions, NULL, arguments, environ) != 0)
+    abort ();
   posix_spawn_file_actions_destroy (&actions);
   close (sockets[1]);
+  /* It ends at once, and leaves a child of its own that is none of this process. */
+  if (waitpid (pid, NULL, 0) != pid)
+    abort ();
   helper_socket = sockets[0];
 }
 
@@ -61,10 +68,10 @@ ask (PidfdRequest request, int fd)
   int answer = EIO;
   int received = -1;
 
-  g_mutex_lock (&helper_lock);
+  pthread_mutex_lock (&helper_lock);
   if (pidfd_send (helper_socket, &request, sizeof request, fd) == 0)
     pidfd_receive (helper_socket, &answer, sizeof answer, &received);
-  g_mutex_unlock (&helper_lock);
+  pthread_mutex_unlock (&helper_lock);
 
   errno = answer;
   if (answer != 0)
@@ -80,7 +87,7 @@ syscall (long number, ...)
   va_list list;
 
   va_start (list, number);
-  for (gsize i = 0; i < G_N_ELEMENTS (arguments); i++)
+  for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
     arguments[i] = va_arg (list, long);
   va_end (list);
 
