@@ -218,6 +218,21 @@ call_item (const LokyTaskDescriptor *task, LokyTaskContext *context, GVariant *a
   return g_variant_new_from_data (type, g_steal_pointer (&result), size, FALSE, g_free, data);
 }
 
+/* Whether who gets the bytes of @result, which is in normal form, can read them. Only values in values can be
+ * nested too deeply: it is not checked when they are made. */
+static gboolean
+is_readable (GVariant *result)
+{
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GVariant) read = NULL;
+
+  if (strchr (g_variant_get_type_string (result), 'v') == NULL)
+    return TRUE;
+  bytes = g_variant_get_data_as_bytes (result);
+  read = g_variant_ref_sink (g_variant_new_from_bytes (g_variant_get_type (result), bytes, FALSE));
+  return g_variant_is_normal_form (read);
+}
+
 static gboolean
 check_result (const LokyLoadedTask *task, GVariant *args, GVariant *result, GError **error)
 {
@@ -282,6 +297,7 @@ call_task (Worker *self,
            GError **error)
 {
   g_autoptr (GVariant) result = NULL;
+  g_autoptr (GVariant) normal = NULL;
   GError *task_error = NULL;
 
   result = call_func (self, task->descriptor, context, args, &task_error);
@@ -300,7 +316,13 @@ call_task (Worker *self,
     }
   if (!check_result (task, args, result, error))
     return NULL;
-  return g_variant_get_normal_form (result);
+  normal = g_variant_get_normal_form (result);
+  if (is_readable (normal))
+    return g_steal_pointer (&normal);
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
+               "The task “%s” returned a value of type %s that is nested too deeply", task->name,
+               g_variant_get_type_string (normal));
+  return NULL;
 }
 
 static gboolean
