@@ -97,6 +97,16 @@ describe_broken (LokyPool *self, const char *name)
                       self->broken != NULL ? self->broken->message : "the executor is broken");
 }
 
+/* " in worker 3 (pid 4711)", or "" for none. */
+static char *
+describe_worker (LokyPoolWorker *worker)
+{
+  if (worker == NULL || worker->process == NULL)
+    return g_strdup ("");
+  return g_strdup_printf (" in worker %u (pid %d)", worker->id,
+                          (int) loky_worker_process_get_pid (worker->process));
+}
+
 /* A task that timed out while its plugin was being opened: it is the plugin that hangs. */
 static GError *
 describe_timeout (const LokyAction *action, const char *name)
@@ -104,6 +114,7 @@ describe_timeout (const LokyAction *action, const char *name)
   LokyPoolWorker *worker = (LokyPoolWorker *) action->worker;
   g_autofree char *loading = worker != NULL ? loky_control_dup_loading (&worker->control) : NULL;
   g_autofree char *place = worker != NULL ? loky_pool_describe_place (worker, "; it was in") : g_strdup ("");
+  g_autofree char *where = describe_worker (worker);
   double seconds = (double) action->task->timeout / G_USEC_PER_SEC;
 
   if (loading != NULL)
@@ -115,16 +126,19 @@ describe_timeout (const LokyAction *action, const char *name)
                           seconds, place);
     }
   return g_error_new (LOKY_ERROR, LOKY_ERROR_TIMED_OUT,
-                      "The task “%s” ran for longer than its timeout of %g s%s", name, seconds, place);
+                      "The task “%s” ran%s for longer than its timeout of %g s%s", name, where, seconds,
+                      place);
 }
 
 static GError *
 describe_cancellation (const LokyAction *action, const char *name)
 {
   LokyPoolWorker *worker = (LokyPoolWorker *) action->worker;
+  g_autofree char *where = describe_worker (worker);
   g_autofree char *place = worker != NULL ? loky_pool_describe_place (worker, "; it was in") : g_strdup ("");
 
-  return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The task “%s” was cancelled%s", name, place);
+  return g_error_new (G_IO_ERROR, G_IO_ERROR_CANCELLED, "The task “%s” was cancelled%s%s", name, where,
+                      place);
 }
 
 static GError *

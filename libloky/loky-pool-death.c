@@ -10,6 +10,7 @@
 #include "loky-descendants-private.h"
 #include "loky-error.h"
 #include "loky-memory-events-private.h"
+#include "loky-paths-private.h"
 #include "loky-pool-internal.h"
 
 /* How much a worker is read after its end: the bound is for one whose descriptors live on in a child that
@@ -116,6 +117,15 @@ loky_pool_describe_place (LokyPoolWorker *worker, const char *prefix)
   return g_strdup_printf ("%s %s", prefix, culprit);
 }
 
+/* What is run as a worker. */
+static char *
+describe_program (LokyPool *pool)
+{
+  g_autofree char *path = loky_paths_find_worker (pool->worker_path);
+
+  return g_filename_display_name (path);
+}
+
 /* One that could not be started, or said itself why it cannot serve. */
 static GError *
 describe_failed_start (LokyPoolWorker *worker)
@@ -131,6 +141,7 @@ describe_failed_start (LokyPoolWorker *worker)
 static GError *
 describe_cause (LokyPoolWorker *worker)
 {
+  g_autofree char *program = NULL;
   g_autofree char *ending = NULL;
   g_autofree char *place = NULL;
   g_autofree char *output = NULL;
@@ -140,6 +151,8 @@ describe_cause (LokyPoolWorker *worker)
   ending = loky_ending_to_string (&worker->ending);
   place = loky_pool_describe_place (worker, " in");
   output = describe_output (worker);
+  if (!worker->has_said_hello)
+    program = describe_program (worker->pool);
   if (worker->has_run_initializer && worker->is_killed)
     return g_error_new (LOKY_ERROR, LOKY_ERROR_INITIALIZER,
                         "The initializer “%s” of the workers did not return in time%s",
@@ -150,11 +163,11 @@ describe_cause (LokyPoolWorker *worker)
                         worker->pool->initializer, ending, place, output);
   if (!worker->has_said_hello && worker->is_killed)
     return g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_START,
-                        "Workers do not serve: the last one said nothing within %g s%s",
+                        "Workers do not serve: the last one, %s, said nothing within %g s%s", program,
                         (double) worker->pool->start_timeout / 1000, output);
   if (!worker->has_said_hello)
     return g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_START,
-                        "Workers end before they serve: the last one %s%s%s%s%s", ending,
+                        "Workers end before they serve: the last one, %s, %s%s%s%s%s", program, ending,
                         worker->reason != NULL ? ": " : "",
                         worker->reason != NULL ? worker->reason : "", place, output);
   if (worker->cause != NULL && worker->kill_is_ours)

@@ -58,6 +58,19 @@ read_failure (GVariant *body)
   return g_error_new_literal (quark, code, message);
 }
 
+/* Why the worker cannot serve, in its own words. */
+static GError *
+read_start_failure (const LokyFrameHeader *header, GVariant *body)
+{
+  LokyError code = header->number == 1 ? LOKY_ERROR_INITIALIZER : LOKY_ERROR_WORKER_START;
+  g_autofree char *text = NULL;
+  const char *whole;
+
+  g_variant_get (body, LOKY_MESSAGE_NAME_TYPE_BORROWED, &whole);
+  text = g_utf8_make_valid (whole, (gssize) strnlen (whole, LOKY_MESSAGE_MAX_ERROR));
+  return g_error_new_literal (LOKY_ERROR, code, *text != '\0' ? text : "a worker did not say why");
+}
+
 static gboolean
 read_value (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError **error)
 {
@@ -118,7 +131,6 @@ static gboolean
 read_frame (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError **error)
 {
   g_autoptr (GVariant) body = NULL;
-  const char *text;
 
   *incoming = (Incoming){
     .type = frame->header.type, .slot = frame->header.slot, .number = frame->header.number
@@ -141,12 +153,8 @@ read_frame (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
       body = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_NAME_TYPE, error);
       if (body == NULL)
         return FALSE;
-      g_variant_get (body, LOKY_MESSAGE_NAME_TYPE_BORROWED, &text);
       if (worker->cause == NULL && !worker->has_said_hello)
-        worker->cause = g_error_new_literal (LOKY_ERROR,
-                                             frame->header.number == 1 ? LOKY_ERROR_INITIALIZER
-                                                                       : LOKY_ERROR_WORKER_START,
-                                             text);
+        worker->cause = read_start_failure (&frame->header, body);
       return TRUE;
     case LOKY_MESSAGE_RELEASE:
       loky_segment_pool_release (loky_channel_get_segments (worker->channel), frame->header.number);

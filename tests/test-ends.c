@@ -122,8 +122,11 @@ timeout_tells_where_it_was_stuck (LokyFixture *fixture, gconstpointer data)
   g_autoptr (LokyFuture) future = submit (fixture->executor, "hang", options);
   g_autoptr (GError) error = end_of (future);
 
+  g_autofree char *pid = g_strdup_printf ("(pid %d)", loky_future_get_worker_pid (future));
+
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_TIMED_OUT);
   g_assert_cmpint (loky_future_get_term_signal (future), !=, 0);
+  g_assert_nonnull (strstr (error->message, pid));
   /* The thread sanitizer holds a signal back while the thread is in no system call. */
   if (HAS_SANITIZER || !has_symbolizer ())
     return;

@@ -59,6 +59,8 @@ assert_broken (HostileFixture *fixture, LokyExecutor *executor, const char *text
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_BROKEN);
   g_assert_nonnull (strstr (error->message, text));
   g_assert_null (strstr (error->message, "unknown"));
+  /* What a worker says is bounded: 64 KiB, and what the others say of it. */
+  g_assert_cmpuint (strlen (error->message), <, 70 * 1024);
   /* One more start may be on its way. */
   while (loky_executor_get_n_workers (executor) > 0)
     g_usleep (100);
@@ -220,6 +222,7 @@ static void
 other_program (HostileFixture *fixture, gconstpointer data)
 {
   assert_program_breaks (fixture, "/bin/true", NULL, "Workers end before they serve");
+  assert_program_breaks (fixture, "/bin/true", NULL, "/bin/true");
   assert_program_breaks (fixture, "/bin/false", NULL, "exited with status 1");
 }
 
@@ -292,7 +295,7 @@ start_failed_texts (HostileFixture *fixture, gconstpointer data)
   assert_order_breaks (fixture, "failed:for a reason", "for a reason");
   assert_order_breaks (fixture, "failed:odd", "odd\n\t\033[31m“text”%s%n");
   assert_order_breaks (fixture, "failed:long", "ffffffffffff");
-  assert_order_breaks (fixture, "failed:", "");
+  assert_order_breaks (fixture, "failed:", "did not say why");
   assert_order_breaks (fixture, "failed:not-utf8", "is not what its type says");
 }
 
