@@ -121,7 +121,6 @@ timeout_tells_where_it_was_stuck (LokyFixture *fixture, gconstpointer data)
   g_autoptr (LokyTaskOptions) options = stopping (50);
   g_autoptr (LokyFuture) future = submit (fixture->executor, "hang", options);
   g_autoptr (GError) error = end_of (future);
-
   g_autofree char *pid = g_strdup_printf ("(pid %d)", loky_future_get_worker_pid (future));
 
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_TIMED_OUT);
