@@ -403,6 +403,18 @@ print_account (double seconds, guint n_fds)
   return is_right;
 }
 
+/* Started by hand it finds its plugins beside itself. */
+static void
+set_surroundings (void)
+{
+  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *folder = program != NULL ? g_path_get_dirname (program) : g_strdup (".");
+  g_autofree char *plugins = g_build_filename (folder, "plugins", NULL);
+
+  g_setenv ("LOKY_TEST_PLUGINS", plugins, FALSE);
+  g_setenv ("LOKY_PLUGIN_PATH", plugins, FALSE);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -425,6 +437,7 @@ main (int argc, char *argv[])
   printf ("seed         %d\n", (int) seed);
   fflush (stdout);
   signal (SIGINT, interrupted);
+  set_surroundings ();
   loky_fixture_init (&argc, &argv);
   n_fds = loky_fixture_count_fds ();
 
