@@ -224,6 +224,37 @@ initializer_runs_before_tasks (LokyFixture *fixture, gconstpointer data)
   loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
 }
 
+/* More than a socket takes at once: the rest goes when there is room again. */
+static void
+initializer_takes_much (LokyFixture *fixture, gconstpointer data)
+{
+  g_autofree char *text = g_strnfill (1000 * 1000, 'a');
+  LokyExecutor *executor
+      = loky_fixture_make_executor ("max-workers", 1, "initializer", "fault.obey-any", "initializer-args",
+                                    g_variant_new_variant (g_variant_new_string (text)), NULL);
+  g_autofree char *ok = loky_fixture_call (executor, "fault.obey", "ok");
+
+  g_assert_cmpstr (ok, ==, "ok");
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+}
+
+/* And what a frame does not take is told. */
+static void
+initializer_takes_too_much (LokyFixture *fixture, gconstpointer data)
+{
+  g_autofree char *text = g_strnfill (2 * 1000 * 1000, 'a');
+  LokyExecutor *executor
+      = loky_fixture_make_executor ("max-workers", 1, "initializer", "fault.obey-any", "initializer-args",
+                                    g_variant_new_variant (g_variant_new_string (text)), NULL);
+  g_autoptr (LokyFuture) future = submit (executor, "ok", NULL);
+  g_autoptr (GError) error = end_of (future);
+
+  g_test_message ("%s", error->message);
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_BROKEN);
+  g_assert_nonnull (strstr (error->message, "the initializer's arguments are longer than"));
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+}
+
 static void
 initializer_that_fails_is_told (LokyFixture *fixture, gconstpointer data)
 {
@@ -383,6 +414,8 @@ main (int argc, char *argv[])
   LOKY_FIXTURE_ADD ("/loky/ends/want-of-memory-is-told-apart", want_of_memory_is_told_apart);
   LOKY_FIXTURE_ADD ("/loky/ends/last-words-are-in-the-error", last_words_are_in_the_error);
   LOKY_FIXTURE_ADD ("/loky/ends/initializer-runs-before-tasks", initializer_runs_before_tasks);
+  LOKY_FIXTURE_ADD ("/loky/ends/initializer-takes-much", initializer_takes_much);
+  LOKY_FIXTURE_ADD ("/loky/ends/initializer-takes-too-much", initializer_takes_too_much);
   LOKY_FIXTURE_ADD ("/loky/ends/initializer-that-fails-is-told", initializer_that_fails_is_told);
   LOKY_FIXTURE_ADD ("/loky/ends/initializer-that-is-not-there-is-told",
                     initializer_that_is_not_there_is_told);

@@ -181,6 +181,15 @@ a_whole_result_stands (HostileFixture *fixture, gconstpointer data)
   hostile_assert_serves (fixture, fixture->base.executor, 10);
 }
 
+/* Its end is seen while there is still much to be read. */
+static void
+result_behind_a_flood_stands (HostileFixture *fixture, gconstpointer data)
+{
+  hostile_assert_result (hostile_submit (fixture, fixture->base.executor, "flood-and-die", NULL),
+                         "flood-and-die");
+  hostile_assert_serves (fixture, fixture->base.executor, 10);
+}
+
 static void
 begun_and_nothing_sent (HostileFixture *fixture, gconstpointer data)
 {
@@ -397,6 +406,7 @@ main (int argc, char **argv)
   HOSTILE_ADD ("/loky/faults/18/while-it-reads", while_it_reads);
   HOSTILE_ADD ("/loky/faults/18/twice", twice);
   HOSTILE_ADD ("/loky/faults/18/a-whole-result-stands", a_whole_result_stands);
+  HOSTILE_ADD ("/loky/faults/18/result-behind-a-flood-stands", result_behind_a_flood_stands);
   HOSTILE_ADD ("/loky/faults/18/begun-and-nothing-sent", begun_and_nothing_sent);
   HOSTILE_ADD ("/loky/faults/18/while-idle", while_idle);
   HOSTILE_ADD ("/loky/faults/18/while-retiring", while_retiring);

@@ -176,6 +176,44 @@ obey_answer_and_die (Task *task)
   die ();
 }
 
+/* A child of its own lets the application go on when this worker is dead. */
+static void
+stop_application (void)
+{
+  g_autofree char *script
+      = g_strdup_printf ("while ! grep -q '^State:.Z' /proc/%d/status; do sleep 0.01; done; kill -CONT %d",
+                         (int) getpid (), (int) getppid ());
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int) getppid ());
+  const char *const argv[] = { "/bin/sh", "-c", script, NULL };
+  gboolean is_stopped = FALSE;
+
+  if (!g_spawn_async (NULL, (char **) argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, NULL))
+    _exit (14);
+  kill (getppid (), SIGSTOP);
+  while (!is_stopped)
+    {
+      g_autofree char *stat = NULL;
+
+      is_stopped = g_file_get_contents (path, &stat, NULL, NULL) && strstr (stat, ") T ") != NULL;
+    }
+}
+
+/* The application, which sees nothing meanwhile, finds its end and more to be read than it reads at once. */
+static void
+obey_flood_and_die (Task *task)
+{
+  g_autoptr (GByteArray) release = make_frame (LOKY_MESSAGE_RELEASE, 0, G_MAXUINT64, NULL, 0, 0);
+  g_autoptr (GByteArray) result = make_result (task->slot, task->number, task->text);
+  g_autoptr (GByteArray) many = g_byte_array_new ();
+
+  while (many->len < 150 * 1000)
+    g_byte_array_append (many, release->data, release->len);
+  g_byte_array_append (many, result->data, result->len);
+  stop_application ();
+  put (many->data, many->len, NULL, 0);
+  die ();
+}
+
 static void
 obey_hang (Task *task)
 {
@@ -274,6 +312,7 @@ const TaskOrder life_orders[] = {
   { "message", obey_message },
   { "die", obey_die },
   { "answer-and-die", obey_answer_and_die },
+  { "flood-and-die", obey_flood_and_die },
   { "hang", obey_hang },
   { "stop", obey_stop },
   { "hold", obey_hold },
