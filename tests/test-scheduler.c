@@ -1651,6 +1651,8 @@ test_random (gconstpointer is_mad)
 {
   guint n_schedules = g_test_thorough () ? 20 * N_SCHEDULES : N_SCHEDULES;
 
+  if (g_getenv ("LOKY_TEST_VALGRIND") != NULL)
+    n_schedules = N_SCHEDULES / 10;
   g_test_message ("Repeat with --seed, which is in the first line of the output");
   for (guint i = 0; i < n_schedules; i++)
     run_schedule ((guint) g_test_rand_int_range (1, 5), GPOINTER_TO_INT (is_mad));
