@@ -88,6 +88,22 @@ nothing_is_accepted_after_it (LokyFixture *fixture, gconstpointer data)
   g_assert_cmpint (loky_future_get_state (running), ==, LOKY_FUTURE_STATE_SUCCEEDED);
 }
 
+/* Not even one that only waits for its status to be taken. */
+static void
+no_child_is_left_when_it_returns (LokyFixture *fixture, gconstpointer data)
+{
+  for (guint i = 0; i < 30; i++)
+    {
+      LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 8, NULL);
+      g_autoptr (GError) error = NULL;
+
+      loky_executor_warm_up_sync (executor, 8, NULL, &error);
+      g_assert_no_error (error);
+      loky_fixture_end_executor (executor, LOKY_SHUTDOWN_KILL);
+      g_assert_cmpuint (loky_fixture_count_children (), ==, 0);
+    }
+}
+
 static void
 unused_executor_shuts_down (LokyFixture *fixture, gconstpointer data)
 {
@@ -222,6 +238,7 @@ main (int argc, char **argv)
   LOKY_FIXTURE_ADD ("/loky/shutdown/kill-ends-everything", kill_ends_everything);
   LOKY_FIXTURE_ADD ("/loky/shutdown/drain-kills-at-its-deadline", drain_kills_at_its_deadline);
   LOKY_FIXTURE_ADD ("/loky/shutdown/nothing-is-accepted-after-it", nothing_is_accepted_after_it);
+  LOKY_FIXTURE_ADD ("/loky/shutdown/no-child-is-left-when-it-returns", no_child_is_left_when_it_returns);
   LOKY_FIXTURE_ADD ("/loky/shutdown/unused-executor-shuts-down", unused_executor_shuts_down);
   LOKY_FIXTURE_ADD ("/loky/shutdown/again-is-harmless", again_is_harmless);
   LOKY_FIXTURE_ADD ("/loky/shutdown/async-ends-when-all-is-gone", async_ends_when_all_is_gone);
