@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fault-private.h"
@@ -129,12 +130,14 @@ obey_fork_setsid (LokyTaskContext *context, const char *argument, GError **error
   return fork_sleeper (TRUE, error);
 }
 
-/* Both processes return from the task. */
+/* Both processes return from the task, the new one first. */
 static GVariant *
 obey_fork_twice (LokyTaskContext *context, const char *argument, GError **error)
 {
   pid_t child = fork ();
 
+  if (child > 0)
+    waitpid (child, NULL, 0);
   return g_variant_new_string (child == 0 ? "child" : "parent");
 }
 
