@@ -57,6 +57,10 @@ do_send (World *self, WorldTask *task, WorldWorker *worker)
   WORLD_CHECK (worker->scheduling.state == LOKY_WORKER_STATE_READY ||
                    (worker->scheduling.state == LOKY_WORKER_STATE_DYING && !worker->is_killed),
                "worker %u is sent a task in state %d", worker->id, worker->scheduling.state);
+  /* By it the worker tells a frame of a task that was taken back from the one that has its slot now. */
+  WORLD_CHECK (task->scheduling.number > worker->last_number, "worker %u is sent a number for the second time",
+               worker->id);
+  worker->last_number = task->scheduling.number;
   world_check_order (self, task);
   take_from_worker (task);
   task->n_sent++;

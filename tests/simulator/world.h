@@ -41,6 +41,7 @@ typedef struct _WorldWorker
   LokySchedulerWorker scheduling; /* first */
   guint id;
   GQueue tasks; /* of WorldTask, in the order in which they came */
+  guint64 last_number;
   gboolean is_told_to_leave;
   gboolean is_killed;
   gboolean is_abandoned;
