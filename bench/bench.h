@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Rows of loky-bench: what is measured, against what, and how far it may be from that. A measurement returns
+ * one value in the row's unit, or NAN if it cannot be had here; the runner takes ours and its yardsticks in
+ * turn, several times, and compares medians. */
+
+#include <loky.h>
+
+/* How much work one measurement is. */
+typedef struct
+{
+  double factor;  /* by which counts of repetitions are multiplied; 1 in a full run */
+  gboolean smoke; /* once is enough: only whether it works is looked at */
+} BenchScale;
+
+typedef double (*BenchMeasure) (const BenchScale *scale);
+
+typedef enum
+{
+  BENCH_AT_MOST,
+  BENCH_AT_LEAST,
+} BenchBound;
+
+/* A value that ours is compared with. */
+typedef struct
+{
+  const char *name;
+  BenchMeasure measure;   /* NULL: by bench/peers/peers.py, where Python and the peer are installed */
+  const char *peer_work;  /* what to ask of it */
+} BenchPeer;
+
+typedef struct
+{
+  const char *name;
+  const char *unit;
+  BenchMeasure ours;
+  BenchBound bound;
+  double goal;         /* of ours over @against; of ours itself, if there is none */
+  const char *against; /* the name of a peer, or NULL */
+  BenchPeer peers[6];
+} BenchRow;
+
+extern const BenchRow bench_rows[];
+extern const guint bench_n_rows;
+
+/* @n times @scale's factor, at least 1. */
+guint bench_count (const BenchScale *scale, guint n);
+
+/* Of @values, which is sorted by it; NAN if there are none. */
+double bench_median (GArray *values);
+double bench_percentile (GArray *values, double percent);
+
+/* In µs, monotonic, with fractions. */
+double bench_now (void);
+
+/* What starts executors for all rows; failures end the program with a message. */
+LokyExecutor *bench_executor (guint n_workers);
+void bench_end_executor (LokyExecutor *executor);
+/* The process ids (int) of the children of this process. */
+GArray *bench_find_workers (void);
+void bench_check (gboolean is_right, const GError *error, const char *what);
+
+/* --- yardsticks.c -------------------------------------------------------------------------------- */
+
+/* p50 of a blocking ping-pong of 64 bytes between two processes over a socket pair, in µs. */
+double bench_ping_pong (const BenchScale *scale);
+/* The same, once every 5 ms. */
+double bench_ping_pong_sparse (const BenchScale *scale);
+/* g_task_run_in_thread() of tasks that do nothing, from the first to the last completion, tasks/s. */
+double bench_gtask (const BenchScale *scale);
+/* posix_spawn() of /bin/true until it is reaped, in ms. */
+double bench_spawn (const BenchScale *scale);
+/* memcpy() of 64 MiB, in GiB/s. */
+double bench_memcpy (const BenchScale *scale);
+/* find | xargs -P sha256sum, of what the row `checksum` reads, in s. */
+double bench_xargs_sha256sum (const BenchScale *scale);
+
+/* --- latency.c ----------------------------------------------------------------------------------- */
+
+double bench_round_trip_sync (const BenchScale *scale);
+double bench_round_trip_async (const BenchScale *scale);
+double bench_round_trip_sparse (const BenchScale *scale);
+double bench_hand_over (const BenchScale *scale);
+double bench_first_result (const BenchScale *scale);
+double bench_first_result_large_parent (const BenchScale *scale);
+double bench_recovery (const BenchScale *scale);
+double bench_recovery_replacement (const BenchScale *scale);
+
+/* --- throughput.c -------------------------------------------------------------------------------- */
+
+double bench_submit (const BenchScale *scale);
+double bench_submit_threads (const BenchScale *scale);
+double bench_submit_many_workers (const BenchScale *scale);
+double bench_map (const BenchScale *scale);
+double bench_map_batch (const BenchScale *scale);
+double bench_payload (const BenchScale *scale);
+double bench_imbalance (const BenchScale *scale);
+double bench_imbalance_ideal (const BenchScale *scale);
+double bench_checksum (const BenchScale *scale);
+
+/* --- costs.c ------------------------------------------------------------------------------------- */
+
+double bench_backlog_long (const BenchScale *scale);
+double bench_backlog_short (const BenchScale *scale);
+double bench_backlog_bytes (const BenchScale *scale);
+double bench_idle_memory (const BenchScale *scale);
+double bench_idle_memory_proportional (const BenchScale *scale);
+double bench_idle_switches (const BenchScale *scale);
+double bench_descriptors (const BenchScale *scale);

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* loky-bench: each row of rows.c, ours and its yardsticks in turn, several times; medians; a table, and JSON. */
+
+#include "bench.h"
+
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_PEERS G_N_ELEMENTS (((BenchRow *) NULL)->peers)
+#define FULL_REPEATS 5
+#define QUICK_REPEATS 3
+#define QUICK_FACTOR 0.02
+
+static char *json_path;
+static char **wanted;
+static gboolean is_quick;
+static double seconds = -1;
+
+static const GOptionEntry options[] = {
+  { "json", 0, 0, G_OPTION_ARG_FILENAME, &json_path, "Write the table to FILE, too", "FILE" },
+  { "quick", 0, 0, G_OPTION_ARG_NONE, &is_quick, "Little of each, within 60 s", NULL },
+  { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &seconds, "About so long; 0: each once, to see whether it works", "N" },
+  { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &wanted, NULL, "[ROW…]" },
+  { NULL }
+};
+
+typedef struct
+{
+  const BenchRow *row;
+  double ours;
+  double peers[MAX_PEERS];
+  double ratio; /* NAN: what it is compared with is not here */
+} Outcome;
+
+/* By bench/peers/peers.py, in a process of its own; NAN where it or the peer is missing. */
+static double
+ask_peer (const BenchPeer *peer, const BenchScale *scale)
+{
+  g_autofree char *factor = g_strdup_printf ("%g", scale->smoke ? 0 : scale->factor);
+  const char *script = g_getenv ("LOKY_BENCH_PEERS");
+  const char *const argv[] = { "python3", script, peer->name, peer->peer_work, factor, NULL };
+  g_autoptr (GSubprocess) process = NULL;
+  g_autofree char *text = NULL;
+  char *end;
+  double value;
+
+  if (script == NULL)
+    return NAN;
+  process = g_subprocess_newv (argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, NULL);
+  if (process == NULL || !g_subprocess_communicate_utf8 (process, NULL, NULL, &text, NULL, NULL) ||
+      !g_subprocess_get_successful (process))
+    return NAN;
+  value = g_ascii_strtod (text, &end);
+  return end != text ? value : NAN;
+}
+
+static double
+measure_peer (const BenchPeer *peer, const BenchScale *scale)
+{
+  return peer->measure != NULL ? peer->measure (scale) : ask_peer (peer, scale);
+}
+
+static void
+show_progress (guint n_done, guint n_rows, const char *name)
+{
+  enum { WIDTH = 30 };
+  char bar[WIDTH + 1];
+  guint filled = n_rows > 0 ? WIDTH * n_done / n_rows : 0;
+
+  if (!isatty (STDERR_FILENO))
+    return;
+  memset (bar, ' ', WIDTH);
+  memset (bar, '#', filled);
+  bar[WIDTH] = '\0';
+  fprintf (stderr, "\r\033[K%s", "");
+  if (n_done < n_rows)
+    fprintf (stderr, "[%s] %u/%u %s", bar, n_done, n_rows, name);
+  fflush (stderr);
+}
+
+static void
+measure (Outcome *outcome, const BenchScale *scale, guint n_repeats)
+{
+  const BenchRow *row = outcome->row;
+  GArray *ours = g_array_new (FALSE, FALSE, sizeof (double));
+  GArray *peers[MAX_PEERS] = { NULL };
+
+  for (guint i = 0; i < n_repeats; i++)
+    {
+      double value = row->ours (scale);
+
+      if (!isnan (value))
+        g_array_append_val (ours, value);
+      for (guint j = 0; j < MAX_PEERS && row->peers[j].name != NULL; j++)
+        {
+          if (peers[j] == NULL)
+            peers[j] = g_array_new (FALSE, FALSE, sizeof (double));
+          value = measure_peer (&row->peers[j], scale);
+          if (!isnan (value))
+            g_array_append_val (peers[j], value);
+        }
+    }
+  outcome->ours = bench_median (ours);
+  outcome->ratio = row->against == NULL ? outcome->ours : NAN;
+  for (guint j = 0; j < MAX_PEERS && row->peers[j].name != NULL; j++)
+    {
+      outcome->peers[j] = bench_median (peers[j]);
+      if (g_strcmp0 (row->against, row->peers[j].name) == 0)
+        outcome->ratio = outcome->ours / outcome->peers[j];
+      g_array_unref (peers[j]);
+    }
+  g_array_unref (ours);
+}
+
+static gboolean
+is_met (const Outcome *outcome)
+{
+  return outcome->row->bound == BENCH_AT_MOST ? outcome->ratio <= outcome->row->goal
+                                              : outcome->ratio >= outcome->row->goal;
+}
+
+/* --- the table ----------------------------------------------------------------------------------- */
+
+static void
+print_row (const Outcome *outcome)
+{
+  const BenchRow *row = outcome->row;
+
+  printf ("%-26s %12.4g %-11s %s %-6.4g", row->name, outcome->ours, row->unit,
+          row->bound == BENCH_AT_MOST ? "≤" : "≥", row->goal);
+  if (isnan (outcome->ratio))
+    printf (" %-7s %-8s", "-", "unknown");
+  else
+    printf (" %-7.3g %-8s", outcome->ratio, is_met (outcome) ? "met" : "missed");
+  for (guint i = 0; i < MAX_PEERS && row->peers[i].name != NULL; i++)
+    if (!isnan (outcome->peers[i]))
+      printf (" %s %.4g%s", row->peers[i].name, outcome->peers[i],
+              g_strcmp0 (row->peers[i].name, row->against) == 0 ? "*" : "");
+  printf ("\n");
+  fflush (stdout);
+}
+
+/* --- JSON ---------------------------------------------------------------------------------------- */
+
+static void
+append_number (GString *text, double value)
+{
+  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+  g_string_append (text, isfinite (value) ? g_ascii_formatd (buffer, sizeof buffer, "%.6g", value) : "null");
+}
+
+/* The names are our own: nothing in them must be escaped. */
+static void
+append_row (GString *text, const Outcome *outcome)
+{
+  const BenchRow *row = outcome->row;
+
+  g_string_append_printf (text, "  {\"name\": \"%s\", \"unit\": \"%s\", \"ours\": ", row->name, row->unit);
+  append_number (text, outcome->ours);
+  g_string_append (text, ", \"peers\": {");
+  for (guint i = 0; i < MAX_PEERS && row->peers[i].name != NULL; i++)
+    {
+      g_string_append_printf (text, "%s\"%s\": ", i > 0 ? ", " : "", row->peers[i].name);
+      append_number (text, outcome->peers[i]);
+    }
+  g_string_append_printf (text, "}, \"bound\": \"%s\", \"goal\": ",
+                          row->bound == BENCH_AT_MOST ? "max" : "min");
+  append_number (text, row->goal);
+  if (row->against != NULL)
+    g_string_append_printf (text, ", \"against\": \"%s\", \"ratio\": ", row->against);
+  else
+    g_string_append (text, ", \"against\": null, \"ratio\": ");
+  append_number (text, outcome->ratio);
+  g_string_append_c (text, '}');
+}
+
+static gboolean
+write_json (const Outcome *outcomes, guint n)
+{
+  g_autoptr (GString) text = g_string_new ("[\n");
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < n; i++)
+    {
+      append_row (text, &outcomes[i]);
+      g_string_append (text, i + 1 < n ? ",\n" : "\n");
+    }
+  g_string_append (text, "]\n");
+  if (g_file_set_contents (json_path, text->str, (gssize) text->len, &error))
+    return TRUE;
+  fprintf (stderr, "loky-bench: %s\n", error->message);
+  return FALSE;
+}
+
+/* --- main ---------------------------------------------------------------------------------------- */
+
+/* Started by hand it finds all beside itself, in the folder where it was built. */
+static void
+set_surroundings (void)
+{
+  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *folder = program != NULL ? g_path_get_dirname (program) : g_strdup (".");
+  g_autofree char *command = g_build_filename (folder, "..", "loky-cli", "loky", NULL);
+
+  g_setenv ("LOKY_PLUGIN_PATH", folder, FALSE);
+  g_setenv ("LOKY_BENCH_COMMAND", command, FALSE);
+  g_setenv ("LOKY_BENCH_PEERS", LOKY_BENCH_PEERS_SCRIPT, FALSE);
+}
+
+static gboolean
+is_wanted (const BenchRow *row)
+{
+  return wanted == NULL || g_strv_contains ((const char *const *) wanted, row->name);
+}
+
+/* Every name must be a row's. */
+static gboolean
+check_names (void)
+{
+  for (char **name = wanted; name != NULL && *name != NULL; name++)
+    {
+      gboolean is_known = FALSE;
+
+      for (guint i = 0; i < bench_n_rows; i++)
+        is_known |= g_str_equal (bench_rows[i].name, *name);
+      if (!is_known)
+        {
+          fprintf (stderr, "loky-bench: there is no row “%s”; the rows are:", *name);
+          for (guint i = 0; i < bench_n_rows; i++)
+            fprintf (stderr, " %s", bench_rows[i].name);
+          fprintf (stderr, "\n");
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+int
+main (int argc, char *argv[])
+{
+  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_autofree Outcome *outcomes = g_new0 (Outcome, bench_n_rows);
+  g_autoptr (GError) error = NULL;
+  BenchScale scale = { 1, FALSE };
+  guint n_repeats = FULL_REPEATS;
+  guint n = 0;
+
+  setlocale (LC_CTYPE, "");
+  g_option_context_add_main_entries (context, options, NULL);
+  if (!g_option_context_parse (context, &argc, &argv, &error))
+    {
+      fprintf (stderr, "loky-bench: %s\n", error->message);
+      return 2;
+    }
+  if (!check_names ())
+    return 2;
+  set_surroundings ();
+  if (seconds == 0)
+    scale = (BenchScale){ 0, TRUE };
+  else if (is_quick)
+    scale.factor = QUICK_FACTOR;
+  else if (seconds > 0)
+    scale.factor = MIN (1, seconds / 600);
+  n_repeats = scale.smoke ? 1 : is_quick ? QUICK_REPEATS : FULL_REPEATS;
+
+  printf ("%-26s %12s %-11s %-8s %-7s %-8s yardsticks (* compared with)\n", "row", "ours", "unit", "goal", "ratio",
+          "goal is");
+  for (guint i = 0; i < bench_n_rows; i++)
+    {
+      if (!is_wanted (&bench_rows[i]))
+        continue;
+      show_progress (i, bench_n_rows, bench_rows[i].name);
+      outcomes[n].row = &bench_rows[i];
+      measure (&outcomes[n], &scale, n_repeats);
+      show_progress (bench_n_rows, bench_n_rows, "");
+      print_row (&outcomes[n++]);
+    }
+  return json_path == NULL || write_json (outcomes, n) ? 0 : 1;
+}

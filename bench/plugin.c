@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The tasks of loky-bench: as little work as there can be. */
+
+#include <loky.h>
+
+static GVariant *
+nop (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  return g_variant_ref (args);
+}
+
+/* Computes for so many µs. */
+static GVariant *
+spin (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  gint64 end = g_get_monotonic_time () + g_variant_get_uint32 (args);
+
+  while (g_get_monotonic_time () < end)
+    ;
+  return g_variant_ref (args);
+}
+
+static GVariant *
+touch_nothing (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  return g_variant_new_boolean (TRUE);
+}
+
+/* Waits until it is killed. */
+static GVariant *
+wait (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  while (!loky_task_context_is_cancelled (context))
+    g_usleep (1000);
+  return g_variant_ref (args);
+}
+
+static gboolean
+increment (LokyTaskContext *context, gconstpointer args, gpointer result, gpointer user_data, GError **error)
+{
+  *(gint64 *) result = *(const gint64 *) args + 1;
+  return TRUE;
+}
+
+static GVariant *
+increment_all (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  gsize n;
+  const gint64 *numbers = g_variant_get_fixed_array (args, &n, sizeof (gint64));
+  gint64 *sums = g_new (gint64, n);
+
+  for (gsize i = 0; i < n; i++)
+    sums[i] = numbers[i] + 1;
+  return g_variant_new_from_data (G_VARIANT_TYPE ("ax"), sums, n * sizeof (gint64), TRUE, g_free, sums);
+}
+
+static const LokyTaskDescriptor tasks[] = {
+  { .name = "nop", .arguments_type = "*", .result_type = "*", .func = nop,
+    .summary = "Returns its argument" },
+  { .name = "spin", .arguments_type = "u", .result_type = "u", .func = spin,
+    .summary = "Computes for so many µs" },
+  { .name = "touch-nothing", .arguments_type = "*", .result_type = "b", .func = touch_nothing,
+    .summary = "Leaves its argument alone" },
+  { .name = "wait", .arguments_type = "u", .result_type = "u", .func = wait,
+    .summary = "Waits until it is cancelled" },
+  { .name = "increment", .arguments_type = "x", .result_type = "x", .kind = LOKY_TASK_KIND_ITEM,
+    .item_func = increment, .summary = "Adds 1" },
+  { .name = "increment-all", .arguments_type = "ax", .result_type = "ax", .kind = LOKY_TASK_KIND_BATCH,
+    .func = increment_all, .summary = "Adds 1 to each" },
+};
+
+LOKY_PLUGIN_DEFINE ("bench", "1.0", "Tasks to measure a process pool with", tasks)

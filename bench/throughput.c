@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* How much is done in a time. */
+
+#include "bench.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define N_WORKERS 2
+#define N_THREADS 8
+#define N_MANY_WORKERS 200
+#define PAYLOAD_SIZE (64u << 20)
+
+/* Submits @n tasks and waits for all; from the first submission to the last end. */
+static void
+run_tasks (LokyExecutor *executor, guint n)
+{
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_full (n, g_object_unref);
+  g_autoptr (GVariant) args = g_variant_ref_sink (g_variant_new_uint32 (1));
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < n; i++)
+    {
+      LokyFuture *future = loky_executor_submit (executor, "bench.nop", args, NULL, &error);
+
+      bench_check (future != NULL, error, "bench.nop");
+      g_ptr_array_add (futures, future);
+    }
+  for (guint i = 0; i < n; i++)
+    bench_check (loky_future_wait (futures->pdata[i], -1, NULL, &error), error, "a wait");
+}
+
+static double
+measure_submit (guint n_workers, guint n)
+{
+  LokyExecutor *executor = bench_executor (n_workers);
+  double start, time;
+
+  run_tasks (executor, MIN (n, 1000));
+  start = bench_now ();
+  run_tasks (executor, n);
+  time = bench_now () - start;
+  bench_end_executor (executor);
+  return n / time * 1e6;
+}
+
+double
+bench_submit (const BenchScale *scale)
+{
+  return measure_submit (N_WORKERS, bench_count (scale, 200000));
+}
+
+double
+bench_submit_many_workers (const BenchScale *scale)
+{
+  return measure_submit (scale->smoke ? 3 : N_MANY_WORKERS, bench_count (scale, 200000));
+}
+
+/* --- from many threads --------------------------------------------------------------------------- */
+
+typedef struct
+{
+  LokyExecutor *executor;
+  guint n;
+} Share;
+
+static gpointer
+submit_share (gpointer user_data)
+{
+  Share *share = user_data;
+
+  run_tasks (share->executor, share->n);
+  return NULL;
+}
+
+double
+bench_submit_threads (const BenchScale *scale)
+{
+  Share share = { bench_executor (N_WORKERS), bench_count (scale, 200000 / N_THREADS) };
+  GThread *threads[N_THREADS];
+  double start, time;
+
+  run_tasks (share.executor, MIN (share.n, 1000));
+  start = bench_now ();
+  for (guint i = 0; i < N_THREADS; i++)
+    threads[i] = g_thread_new ("submitter", submit_share, &share);
+  for (guint i = 0; i < N_THREADS; i++)
+    g_thread_join (threads[i]);
+  time = bench_now () - start;
+  bench_end_executor (share.executor);
+  return N_THREADS * share.n / time * 1e6;
+}
+
+/* --- maps ---------------------------------------------------------------------------------------- */
+
+static LokyInput *
+make_numbers (guint n, guint chunk)
+{
+  g_autofree gint64 *numbers = g_new (gint64, n);
+  GVariantBuilder builder;
+
+  for (guint i = 0; i < n; i++)
+    numbers[i] = i;
+  if (chunk == 0)
+    return loky_input_new_for_array (
+        g_variant_new_fixed_array (G_VARIANT_TYPE_INT64, numbers, n, sizeof *numbers));
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aax"));
+  for (guint i = 0; i < n; i += chunk)
+    g_variant_builder_add_value (&builder, g_variant_new_fixed_array (G_VARIANT_TYPE_INT64, numbers + i,
+                                                                      MIN (chunk, n - i), sizeof *numbers));
+  return loky_input_new_for_array (g_variant_builder_end (&builder));
+}
+
+static double
+measure_map (const char *task, guint n, guint chunk)
+{
+  LokyExecutor *executor = bench_executor (N_WORKERS);
+  g_autoptr (LokyInput) input = make_numbers (n, chunk);
+  g_autoptr (LokyResults) results = NULL;
+  g_autoptr (GError) error = NULL;
+  LokyFuture *future;
+  guint n_results = 0;
+  double start = bench_now ();
+  double time;
+
+  results = loky_executor_map (executor, task, input, NULL);
+  while ((future = loky_results_next (results, NULL, &error)) != NULL)
+    {
+      g_autoptr (GVariant) result = loky_future_dup_result (future, &error);
+
+      bench_check (result != NULL, error, task);
+      n_results += chunk == 0 ? 1 : g_variant_n_children (result);
+      g_object_unref (future);
+    }
+  time = bench_now () - start;
+  bench_check (error == NULL && n_results == n, error, task);
+  bench_end_executor (executor);
+  return n / time * 1e6;
+}
+
+double
+bench_map (const BenchScale *scale)
+{
+  return measure_map ("bench.increment", bench_count (scale, 2000000), 0);
+}
+
+double
+bench_map_batch (const BenchScale *scale)
+{
+  return measure_map ("bench.increment-all", bench_count (scale, 2000000), 10000);
+}
+
+/* --- large values -------------------------------------------------------------------------------- */
+
+double
+bench_payload (const BenchScale *scale)
+{
+  g_autoptr (GArray) rates = g_array_new (FALSE, FALSE, sizeof (double));
+  LokyExecutor *executor = bench_executor (1);
+  gsize size = scale->smoke ? 1 << 20 : PAYLOAD_SIZE;
+  char *data = g_malloc (size);
+  g_autoptr (GVariant) value = NULL;
+  guint n = bench_count (scale, 10);
+
+  memset (data, 1, size);
+  value = g_variant_ref_sink (
+      g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, data, size, TRUE, g_free, data));
+  for (guint i = 0; i < n; i++)
+    {
+      double start = bench_now ();
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GVariant) result = loky_executor_call_sync (executor, "bench.nop", value, NULL, NULL, &error);
+      double rate = 2.0 * (double) size / (1 << 30) / (bench_now () - start) * 1e6;
+
+      bench_check (result != NULL && g_variant_get_size (result) == size, error, "bench.nop");
+      g_array_append_val (rates, rate);
+    }
+  bench_end_executor (executor);
+  return bench_median (rates);
+}
+
+/* --- tasks of unequal length --------------------------------------------------------------------- */
+
+#define N_SHORT 999
+#define SHORT_USEC 100
+#define LONG_USEC 500000
+
+/* The long one is in the middle, as what comes without notice. In ms. */
+double
+bench_imbalance (const BenchScale *scale)
+{
+  guint n = bench_count (scale, N_SHORT);
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  LokyExecutor *executor = bench_executor (N_WORKERS);
+  g_autoptr (GError) error = NULL;
+  double start = bench_now ();
+  double time;
+
+  for (guint i = 0; i <= n; i++)
+    g_ptr_array_add (futures,
+                     loky_executor_submit (executor, "bench.spin",
+                                           g_variant_new_uint32 (i == n / 2 ? LONG_USEC : SHORT_USEC), NULL,
+                                           &error));
+  for (guint i = 0; i <= n; i++)
+    bench_check (loky_future_wait (futures->pdata[i], -1, NULL, &error), error, "a wait");
+  time = (bench_now () - start) / 1e3;
+  bench_end_executor (executor);
+  return time;
+}
+
+/* Of who begins each when its turn comes, and has no other cost: the second half of the short ones is done
+ * beside the long one. In ms. */
+double
+bench_imbalance_ideal (const BenchScale *scale)
+{
+  guint n = bench_count (scale, N_SHORT);
+
+  return (n / 2 * (double) SHORT_USEC / N_WORKERS + LONG_USEC) / 1e3;
+}
+
+/* --- the command --------------------------------------------------------------------------------- */
+
+double
+bench_checksum (const BenchScale *scale)
+{
+  const char *loky = g_getenv ("LOKY_BENCH_COMMAND");
+  g_autofree char *command = NULL;
+  double start;
+
+  if (loky == NULL || !g_file_test (loky, G_FILE_TEST_IS_EXECUTABLE))
+    return NAN;
+  command = g_strdup_printf ("find /usr/include -type f -print0 | '%s' map checksum.sha256 -0 - >/dev/null", loky);
+  start = bench_now ();
+  return system (command) == 0 ? (bench_now () - start) / 1e6 : NAN;
+}

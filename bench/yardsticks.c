@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What ours is compared with, each in the way that is usual for it. */
+
+#include "bench.h"
+
+#include <math.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MESSAGE_SIZE 64
+#define COPY_SIZE (64u << 20)
+
+/* The other end: returns what it gets until there is no more. */
+static void G_GNUC_NORETURN
+echo_messages (int fd)
+{
+  char message[MESSAGE_SIZE];
+
+  while (read (fd, message, sizeof message) == sizeof message)
+    if (write (fd, message, sizeof message) != sizeof message)
+      break;
+  _exit (0);
+}
+
+static double
+measure_ping_pong (guint n, guint pause)
+{
+  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
+  char message[MESSAGE_SIZE] = { 0 };
+  int ends[2];
+  pid_t pid;
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return NAN;
+  pid = fork ();
+  if (pid == 0)
+    {
+      close (ends[0]);
+      echo_messages (ends[1]);
+    }
+  close (ends[1]);
+  for (guint i = 0; i < n + n / 10; i++)
+    {
+      double start, time;
+
+      if (pause > 0)
+        g_usleep (pause);
+      start = bench_now ();
+      if (write (ends[0], message, sizeof message) != sizeof message ||
+          read (ends[0], message, sizeof message) != sizeof message)
+        break;
+      time = bench_now () - start;
+      /* The first are to warm up. */
+      if (i >= n / 10)
+        g_array_append_val (times, time);
+    }
+  close (ends[0]);
+  waitpid (pid, NULL, 0);
+  return bench_median (times);
+}
+
+double
+bench_ping_pong (const BenchScale *scale)
+{
+  return measure_ping_pong (bench_count (scale, 20000), 0);
+}
+
+double
+bench_ping_pong_sparse (const BenchScale *scale)
+{
+  return measure_ping_pong (bench_count (scale, 300), 5000);
+}
+
+/* --- GTask --------------------------------------------------------------------------------------- */
+
+static void
+do_nothing (GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
+{
+  g_task_return_boolean (task, TRUE);
+}
+
+static void
+count_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  guint *n_left = user_data;
+
+  --*n_left;
+}
+
+double
+bench_gtask (const BenchScale *scale)
+{
+  guint n = bench_count (scale, 200000);
+  guint n_left = n;
+  double start = bench_now ();
+
+  for (guint i = 0; i < n; i++)
+    {
+      g_autoptr (GTask) task = g_task_new (NULL, NULL, count_cb, &n_left);
+
+      g_task_run_in_thread (task, do_nothing);
+    }
+  while (n_left > 0)
+    g_main_context_iteration (NULL, TRUE);
+  return n / (bench_now () - start) * 1e6;
+}
+
+/* --- processes ----------------------------------------------------------------------------------- */
+
+double
+bench_spawn (const BenchScale *scale)
+{
+  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
+  char *const argv[] = { (char *) "/bin/true", NULL };
+  guint n = bench_count (scale, 50);
+
+  for (guint i = 0; i < n; i++)
+    {
+      double start = bench_now ();
+      double time;
+      pid_t pid;
+
+      if (posix_spawn (&pid, argv[0], NULL, NULL, argv, environ) != 0)
+        return NAN;
+      waitpid (pid, NULL, 0);
+      time = (bench_now () - start) / 1e3;
+      g_array_append_val (times, time);
+    }
+  return bench_median (times);
+}
+
+double
+bench_xargs_sha256sum (const BenchScale *scale)
+{
+  double start = bench_now ();
+
+  return system ("find /usr/include -type f -print0 | xargs -0 -P $(nproc) -n 64 sha256sum >/dev/null") == 0
+             ? (bench_now () - start) / 1e6
+             : NAN;
+}
+
+/* --- memory -------------------------------------------------------------------------------------- */
+
+double
+bench_memcpy (const BenchScale *scale)
+{
+  g_autoptr (GArray) rates = g_array_new (FALSE, FALSE, sizeof (double));
+  g_autofree char *from = g_malloc (COPY_SIZE);
+  g_autofree char *to = g_malloc (COPY_SIZE);
+  guint n = bench_count (scale, 10);
+
+  memset (from, 1, COPY_SIZE);
+  memset (to, 2, COPY_SIZE);
+  for (guint i = 0; i < n; i++)
+    {
+      double start = bench_now ();
+      double rate;
+
+      memcpy (to, from, COPY_SIZE);
+      /* The copy is wanted. */
+      __asm__ volatile ("" : : "r"(to) : "memory");
+      rate = (double) COPY_SIZE / (1 << 30) / (bench_now () - start) * 1e6;
+      g_array_append_val (rates, rate);
+    }
+  return bench_median (rates);
+}
