@@ -37,13 +37,20 @@ typedef struct
   double ratio; /* NAN: what it is compared with is not here */
 } Outcome;
 
+/* The system's own, for which the packages of the peers are. */
+static const char *
+find_python (void)
+{
+  return g_file_test ("/usr/bin/python3", G_FILE_TEST_IS_EXECUTABLE) ? "/usr/bin/python3" : "python3";
+}
+
 /* By bench/peers/peers.py, in a process of its own; NAN where it or the peer is missing. */
 static double
 ask_peer (const BenchPeer *peer, const BenchScale *scale)
 {
   g_autofree char *factor = g_strdup_printf ("%g", scale->smoke ? 0 : scale->factor);
   const char *script = g_getenv ("LOKY_BENCH_PEERS");
-  const char *const argv[] = { "python3", script, peer->name, peer->peer_work, factor, NULL };
+  const char *const argv[] = { find_python (), script, peer->name, peer->peer_work, factor, NULL };
   g_autoptr (GSubprocess) process = NULL;
   g_autofree char *text = NULL;
   char *end;
