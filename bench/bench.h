@@ -61,9 +61,20 @@ void bench_end_executor (LokyExecutor *executor);
 GArray *bench_find_workers (void);
 void bench_check (gboolean is_right, const GError *error, const char *what);
 
+/* What bench/peers/peers.py says; NAN where it or the peer is missing. */
+double bench_ask_peer (const char *peer, const char *work, const BenchScale *scale);
+
+/* --- curves.c ------------------------------------------------------------------------------------ */
+
+/* Both as JSON, for bench/plot.py. */
+char *bench_make_curves (const BenchScale *scale);
+
 /* --- yardsticks.c -------------------------------------------------------------------------------- */
 
-/* p50 of a blocking ping-pong of 64 bytes between two processes over a socket pair, in µs. */
+/* A blocking ping-pong of 64 bytes between two processes over a socket pair, @n times, with a pause of so many µs
+ * before each: µs (double). */
+GArray *bench_time_ping_pong (guint n, guint pause);
+/* Its p50, in µs. */
 double bench_ping_pong (const BenchScale *scale);
 /* The same, once every 5 ms. */
 double bench_ping_pong_sparse (const BenchScale *scale);
@@ -77,6 +88,10 @@ double bench_memcpy (const BenchScale *scale);
 double bench_xargs_sha256sum (const BenchScale *scale);
 
 /* --- latency.c ----------------------------------------------------------------------------------- */
+
+/* The same by call_sync() of a task that does nothing, and by call_async() to its callback. */
+GArray *bench_time_round_trips (guint n, guint pause);
+GArray *bench_time_async_round_trips (guint n);
 
 double bench_round_trip_sync (const BenchScale *scale);
 double bench_round_trip_async (const BenchScale *scale);

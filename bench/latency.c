@@ -21,10 +21,10 @@ call_nop (LokyExecutor *executor)
   bench_check (result != NULL, error, "bench.nop");
 }
 
-static double
-measure_round_trips (guint n, guint pause)
+GArray *
+bench_time_round_trips (guint n, guint pause)
 {
-  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
+  GArray *times = g_array_new (FALSE, FALSE, sizeof (double));
   LokyExecutor *executor = bench_executor (1);
 
   for (guint i = 0; i < n + n / 10; i++)
@@ -40,19 +40,23 @@ measure_round_trips (guint n, guint pause)
         g_array_append_val (times, time);
     }
   bench_end_executor (executor);
-  return bench_median (times);
+  return times;
 }
 
 double
 bench_round_trip_sync (const BenchScale *scale)
 {
-  return measure_round_trips (bench_count (scale, 20000), 0);
+  g_autoptr (GArray) times = bench_time_round_trips (bench_count (scale, 20000), 0);
+
+  return bench_median (times);
 }
 
 double
 bench_round_trip_sparse (const BenchScale *scale)
 {
-  return measure_round_trips (bench_count (scale, 300), 5000);
+  g_autoptr (GArray) times = bench_time_round_trips (bench_count (scale, 300), 5000);
+
+  return bench_median (times);
 }
 
 /* --- with a main loop ---------------------------------------------------------------------------- */
@@ -92,18 +96,25 @@ called_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     g_main_loop_quit (self->loop);
 }
 
-double
-bench_round_trip_async (const BenchScale *scale)
+GArray *
+bench_time_async_round_trips (guint n)
 {
-  guint n = bench_count (scale, 20000);
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
-  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
+  GArray *times = g_array_new (FALSE, FALSE, sizeof (double));
   Chain chain = { bench_executor (1), loop, times, 0, n + n / 10 };
 
   call (&chain);
   g_main_loop_run (loop);
   bench_end_executor (chain.executor);
   g_array_remove_range (times, 0, n / 10);
+  return times;
+}
+
+double
+bench_round_trip_async (const BenchScale *scale)
+{
+  g_autoptr (GArray) times = bench_time_async_round_trips (bench_count (scale, 20000));
+
   return bench_median (times);
 }
 

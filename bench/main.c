@@ -17,12 +17,15 @@
 #define QUICK_FACTOR 0.02
 
 static char *json_path;
+static char *curves_path;
 static char **wanted;
 static gboolean is_quick;
 static double seconds = -1;
 
 static const GOptionEntry options[] = {
   { "json", 0, 0, G_OPTION_ARG_FILENAME, &json_path, "Write the table to FILE, too", "FILE" },
+  { "curves", 0, 0, G_OPTION_ARG_FILENAME, &curves_path,
+    "Write throughput over task length and the distribution of round trips to FILE, instead of the table", "FILE" },
   { "quick", 0, 0, G_OPTION_ARG_NONE, &is_quick, "Little of each, within 60 s", NULL },
   { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &seconds, "About so long; 0: each once, to see whether it works", "N" },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &wanted, NULL, "[ROW…]" },
@@ -44,13 +47,13 @@ find_python (void)
   return g_file_test ("/usr/bin/python3", G_FILE_TEST_IS_EXECUTABLE) ? "/usr/bin/python3" : "python3";
 }
 
-/* By bench/peers/peers.py, in a process of its own; NAN where it or the peer is missing. */
-static double
-ask_peer (const BenchPeer *peer, const BenchScale *scale)
+/* In a process of its own. */
+double
+bench_ask_peer (const char *peer, const char *work, const BenchScale *scale)
 {
   g_autofree char *factor = g_strdup_printf ("%g", scale->smoke ? 0 : scale->factor);
   const char *script = g_getenv ("LOKY_BENCH_PEERS");
-  const char *const argv[] = { find_python (), script, peer->name, peer->peer_work, factor, NULL };
+  const char *const argv[] = { find_python (), script, peer, work, factor, NULL };
   g_autoptr (GSubprocess) process = NULL;
   g_autofree char *text = NULL;
   char *end;
@@ -69,7 +72,7 @@ ask_peer (const BenchPeer *peer, const BenchScale *scale)
 static double
 measure_peer (const BenchPeer *peer, const BenchScale *scale)
 {
-  return peer->measure != NULL ? peer->measure (scale) : ask_peer (peer, scale);
+  return peer->measure != NULL ? peer->measure (scale) : bench_ask_peer (peer->name, peer->peer_work, scale);
 }
 
 static void
@@ -188,10 +191,20 @@ append_row (GString *text, const Outcome *outcome)
 }
 
 static gboolean
+write_file (const char *path, const char *text)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (g_file_set_contents (path, text, -1, &error))
+    return TRUE;
+  fprintf (stderr, "loky-bench: %s\n", error->message);
+  return FALSE;
+}
+
+static gboolean
 write_json (const Outcome *outcomes, guint n)
 {
   g_autoptr (GString) text = g_string_new ("[\n");
-  g_autoptr (GError) error = NULL;
 
   for (guint i = 0; i < n; i++)
     {
@@ -199,10 +212,7 @@ write_json (const Outcome *outcomes, guint n)
       g_string_append (text, i + 1 < n ? ",\n" : "\n");
     }
   g_string_append (text, "]\n");
-  if (g_file_set_contents (json_path, text->str, (gssize) text->len, &error))
-    return TRUE;
-  fprintf (stderr, "loky-bench: %s\n", error->message);
-  return FALSE;
+  return write_file (json_path, text->str);
 }
 
 /* --- main ---------------------------------------------------------------------------------------- */
@@ -274,6 +284,12 @@ main (int argc, char *argv[])
     scale.factor = QUICK_FACTOR;
   else if (seconds > 0)
     scale.factor = MIN (1, seconds / 600);
+  if (curves_path != NULL)
+    {
+      g_autofree char *curves = bench_make_curves (&scale);
+
+      return write_file (curves_path, curves) ? 0 : 1;
+    }
   n_repeats = scale.smoke ? 1 : is_quick ? QUICK_REPEATS : FULL_REPEATS;
 
   printf ("%-26s %12s %-11s %-8s %-7s %-8s yardsticks (* compared with)\n", "row", "ours", "unit", "goal", "ratio",

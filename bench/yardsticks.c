@@ -26,16 +26,16 @@ echo_messages (int fd)
   _exit (0);
 }
 
-static double
-measure_ping_pong (guint n, guint pause)
+GArray *
+bench_time_ping_pong (guint n, guint pause)
 {
-  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
+  GArray *times = g_array_new (FALSE, FALSE, sizeof (double));
   char message[MESSAGE_SIZE] = { 0 };
   int ends[2];
   pid_t pid;
 
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    return NAN;
+    return times;
   pid = fork ();
   if (pid == 0)
     {
@@ -60,19 +60,23 @@ measure_ping_pong (guint n, guint pause)
     }
   close (ends[0]);
   waitpid (pid, NULL, 0);
-  return bench_median (times);
+  return times;
 }
 
 double
 bench_ping_pong (const BenchScale *scale)
 {
-  return measure_ping_pong (bench_count (scale, 20000), 0);
+  g_autoptr (GArray) times = bench_time_ping_pong (bench_count (scale, 20000), 0);
+
+  return bench_median (times);
 }
 
 double
 bench_ping_pong_sparse (const BenchScale *scale)
 {
-  return measure_ping_pong (bench_count (scale, 300), 5000);
+  g_autoptr (GArray) times = bench_time_ping_pong (bench_count (scale, 300), 5000);
+
+  return bench_median (times);
 }
 
 /* --- GTask --------------------------------------------------------------------------------------- */

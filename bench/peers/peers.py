@@ -5,8 +5,8 @@
     peers.py PEER WORK FACTOR
 
 PEER: loky (of python3-joblib), multiprocessing, concurrent.futures or pebble; WORK: round-trip (µs), submit
-(tasks/s), map (items/s), first-result (ms), payload (GiB/s, both ways), idle-memory (MiB); FACTOR: by which
-counts of repetitions are multiplied, 0 for once. Prints one number; ends with status 1 if the peer is missing.
+(tasks/s), spin:USEC (tasks of so many µs a second), map (items/s), first-result (ms), payload (GiB/s, both
+ways), idle-memory (MiB); FACTOR: by which counts of repetitions are multiplied, 0 for once. Prints one number; ends with status 1 if the peer is missing.
 """
 
 import os
@@ -25,14 +25,20 @@ def increment(value):
     return value + 1
 
 
+def spin(usec):
+    end = time.perf_counter() + usec / 1e6
+    while time.perf_counter() < end:
+        pass
+
+
 class Executor:
     """A pool with submit() and shutdown(), as concurrent.futures has them."""
 
     def __init__(self, pool):
         self.pool = pool
 
-    def submit(self, value):
-        return self.pool.submit(nop, value)
+    def submit(self, value, func=nop):
+        return self.pool.submit(func, value)
 
     def result(self, future):
         return future.result()
@@ -42,8 +48,8 @@ class Executor:
 
 
 class Multiprocessing(Executor):
-    def submit(self, value):
-        return self.pool.apply_async(nop, (value,))
+    def submit(self, value, func=nop):
+        return self.pool.apply_async(func, (value,))
 
     def result(self, future):
         return future.get()
@@ -54,8 +60,8 @@ class Multiprocessing(Executor):
 
 
 class Pebble(Executor):
-    def submit(self, value):
-        return self.pool.schedule(nop, args=(value,))
+    def submit(self, value, func=nop):
+        return self.pool.schedule(func, args=(value,))
 
     def shutdown(self):
         self.pool.stop()
@@ -94,16 +100,23 @@ def round_trip(peer, count):
     return statistics.median(times) * 1e6
 
 
-def submit(peer, count):
+def run(peer, func, value, n):
     pool = make_pool(peer, N_WORKERS)
-    n = count(20000)
     call(pool, 1)
     start = time.perf_counter()
-    for future in [pool.submit(i) for i in range(n)]:
+    for future in [pool.submit(value, func) for _ in range(n)]:
         pool.result(future)
     taken = time.perf_counter() - start
     pool.shutdown()
     return n / taken
+
+
+def submit(peer, count):
+    return run(peer, nop, 1, count(20000))
+
+
+def spinning(usec):
+    return lambda peer, count: run(peer, spin, usec, min(20000, count(1000000 // max(usec, 10))))
 
 
 def map_items(peer, count):
@@ -162,7 +175,8 @@ WORKS = {'round-trip': round_trip, 'submit': submit, 'map': map_items, 'first-re
 
 def main():
     peer, work, factor = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    print(WORKS[work](peer, lambda n: max(1, int(n * factor))))
+    measure = spinning(int(work[5:])) if work.startswith('spin:') else WORKS[work]
+    print(measure(peer, lambda n: max(1, int(n * factor))))
 
 
 if __name__ == '__main__':
