@@ -4,7 +4,6 @@
 
 #include "bench.h"
 
-#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,21 +85,34 @@ bench_backlog_short (const BenchScale *scale)
   return measure_backlog (scale, scale->smoke ? 1 : SHORT_BACKLOG);
 }
 
-/* Of the heap, the future and all that the pool keeps included, the arguments not: they are one value. */
+/* Memory that this process has in use. */
+static double
+count_resident_bytes (void)
+{
+  g_autofree char *text = NULL;
+  g_auto (GStrv) words = NULL;
+
+  if (!g_file_get_contents ("/proc/self/statm", &text, NULL, NULL))
+    return NAN;
+  words = g_strsplit (text, " ", 3);
+  return (double) g_ascii_strtoull (words[1], NULL, 10) * (double) sysconf (_SC_PAGESIZE);
+}
+
+/* The future and all that the pool keeps included, the arguments not: they are one value. */
 double
 bench_backlog_bytes (const BenchScale *scale)
 {
   guint n = bench_count (scale, LONG_BACKLOG);
   Backlog backlog;
-  gsize before, after;
+  double before, after;
 
   backlog_init (&backlog);
   backlog_add (&backlog, scale->smoke ? 1 : SHORT_BACKLOG);
-  before = mallinfo2 ().uordblks + mallinfo2 ().hblkhd;
+  before = count_resident_bytes ();
   backlog_add (&backlog, n);
-  after = mallinfo2 ().uordblks + mallinfo2 ().hblkhd;
+  after = count_resident_bytes ();
   backlog_clear (&backlog);
-  return ((double) after - (double) before) / n;
+  return (after - before) / n;
 }
 
 /* --- idle workers -------------------------------------------------------------------------------- */

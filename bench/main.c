@@ -26,7 +26,7 @@ static const GOptionEntry options[] = {
   { "json", 0, 0, G_OPTION_ARG_FILENAME, &json_path, "Write the table to FILE, too", "FILE" },
   { "curves", 0, 0, G_OPTION_ARG_FILENAME, &curves_path,
     "Write throughput over task length and the distribution of round trips to FILE, instead of the table", "FILE" },
-  { "quick", 0, 0, G_OPTION_ARG_NONE, &is_quick, "Little of each, within 60 s", NULL },
+  { "quick", 0, 0, G_OPTION_ARG_NONE, &is_quick, "Little of each, in about a minute and a half", NULL },
   { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &seconds, "About so long; 0: each once, to see whether it works", "N" },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &wanted, NULL, "[ROW…]" },
   { NULL }
