@@ -118,7 +118,6 @@ double bench_checksum (const BenchScale *scale);
 
 double bench_backlog_long (const BenchScale *scale);
 double bench_backlog_short (const BenchScale *scale);
-double bench_backlog_bytes (const BenchScale *scale);
 double bench_idle_memory (const BenchScale *scale);
 double bench_idle_memory_proportional (const BenchScale *scale);
 double bench_idle_switches (const BenchScale *scale);

@@ -85,36 +85,6 @@ bench_backlog_short (const BenchScale *scale)
   return measure_backlog (scale, scale->smoke ? 1 : SHORT_BACKLOG);
 }
 
-/* Memory that this process has in use. */
-static double
-count_resident_bytes (void)
-{
-  g_autofree char *text = NULL;
-  g_auto (GStrv) words = NULL;
-
-  if (!g_file_get_contents ("/proc/self/statm", &text, NULL, NULL))
-    return NAN;
-  words = g_strsplit (text, " ", 3);
-  return (double) g_ascii_strtoull (words[1], NULL, 10) * (double) sysconf (_SC_PAGESIZE);
-}
-
-/* The future and all that the pool keeps included, the arguments not: they are one value. */
-double
-bench_backlog_bytes (const BenchScale *scale)
-{
-  guint n = bench_count (scale, LONG_BACKLOG);
-  Backlog backlog;
-  double before, after;
-
-  backlog_init (&backlog);
-  backlog_add (&backlog, scale->smoke ? 1 : SHORT_BACKLOG);
-  before = count_resident_bytes ();
-  backlog_add (&backlog, n);
-  after = count_resident_bytes ();
-  backlog_clear (&backlog);
-  return (after - before) / n;
-}
-
 /* --- idle workers -------------------------------------------------------------------------------- */
 
 /* The sum of the lines that begin with @prefix, in KiB. */
