@@ -307,17 +307,18 @@ fail_received (GError **error, const char *what)
 
 /* What is a hole for lseek() may also be memory that was allocated and never written: filling it shows, since
  * only a hole takes memory then. Nobody else can do so meanwhile, for it is sealed and complete. */
-static gboolean
-has_holes (int fd, guint64 size, const struct stat *info)
+gboolean
+loky_buffer_check_whole (LokyBuffer *self, GError **error)
 {
-  struct stat filled;
+  off_t size = (off_t) self->size;
+  struct stat info, filled;
 
-  if ((guint64) info->st_blocks < size / 512)
+  if (size == 0 || lseek (self->fd, 0, SEEK_HOLE) >= size)
     return TRUE;
-  if (size == 0 || lseek (fd, 0, SEEK_HOLE) >= (off_t) size)
-    return FALSE;
-  return fallocate (fd, 0, 0, (off_t) size) != 0 || fstat (fd, &filled) != 0 ||
-         filled.st_blocks > info->st_blocks;
+  if (fstat (self->fd, &info) == 0 && fallocate (self->fd, 0, 0, size) == 0 &&
+      fstat (self->fd, &filled) == 0 && filled.st_blocks <= info.st_blocks)
+    return TRUE;
+  return fail_received (error, "has holes");
 }
 
 static gboolean
@@ -331,7 +332,7 @@ check_received (int fd, guint64 size, GError **error)
   if (fstat (fd, &info) != 0 || info.st_size < 0 || (guint64) info.st_size != size)
     return fail_received (error, "is not of the size that was said");
   /* A hole would have to be filled on first access, which fails with SIGBUS on a full memory. */
-  if (has_holes (fd, size, &info))
+  if ((guint64) info.st_blocks < size / 512)
     return fail_received (error, "has holes");
   return TRUE;
 }

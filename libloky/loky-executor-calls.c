@@ -7,6 +7,7 @@
 #include "loky-error.h"
 #include "loky-executor-private.h"
 #include "loky-util-private.h"
+#include "loky-value-private.h"
 
 #define MAX_NAME 255
 
@@ -25,7 +26,7 @@ check_name (const char *task, GError **error)
 static GVariant *
 prepare_args (GVariant *args, GPtrArray **buffers, GError **error)
 {
-  g_autoptr (GVariant) normal = g_variant_get_normal_form (args);
+  g_autoptr (GVariant) normal = loky_value_ref_normal (args);
 
   if (strlen (g_variant_get_type_string (normal)) > LOKY_MESSAGE_MAX_TYPE)
     {

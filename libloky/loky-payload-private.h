@@ -7,10 +7,14 @@
  * A segment is a memfd that its sender fills and its receiver reads. It is used again only after it was
  * sent and its receiver released it; it goes with the channel. */
 
+#include "loky-block-private.h"
 #include "loky-buffer-private.h"
 #include "loky-message-private.h"
 
 G_BEGIN_DECLS
+
+/* The memory of a value that came in a segment. */
+typedef struct _LokyPayloadBlock LokyPayloadBlock;
 
 /* A value that was received: its bytes are private to this process, so that nobody can change them
  * while they are looked at. Immutable; reference-counted; callable from any thread. */
@@ -20,13 +24,17 @@ typedef struct
   const char *type;
   gconstpointer data;
   gsize size;
-  gpointer outside; /* what is freed besides, or NULL */
+  LokyPayloadBlock *block; /* that @data is in, or NULL */
   GPtrArray *buffers; /* of LokyBuffer, or NULL */
 } LokyPayload;
 
 /* In the parent: takes what a checked message holds. @fds are those of its frame: those of buffers are
- * stolen, that is set to -1. Copies out of the segment, which the caller then closes and releases. */
-LokyPayload *loky_payload_new_received (const LokyValueMessage *message, int *fds, GError **error);
+ * stolen, that is set to -1. Copies out of the segment, which the caller then closes and releases, into
+ * memory of @blocks. */
+LokyPayload *loky_payload_new_received (const LokyValueMessage *message,
+                                        int *fds,
+                                        LokyBlockCache *blocks,
+                                        GError **error);
 LokyPayload *loky_payload_ref (LokyPayload *self);
 void loky_payload_unref (LokyPayload *self);
 

@@ -8,6 +8,7 @@
 #include "loky-error.h"
 #include "loky-memory-private.h"
 #include "loky-util-private.h"
+#include "loky-value-private.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -17,6 +18,13 @@
 #define MAX_IDLE_SEGMENTS 2
 #define MAX_IDLE_BYTES (128u << 20)
 #define SEGMENT_STEP (64u << 10)
+
+struct _LokyPayloadBlock
+{
+  LokyBlockCache *blocks;
+  gpointer memory;
+  gsize capacity;
+};
 
 gboolean
 loky_payload_take_buffers (const LokyValueMessage *message,
@@ -69,11 +77,21 @@ read_fully (int fd, guint8 *out, gsize size, GError **error)
   return TRUE;
 }
 
-static gpointer
-read_segment (int fd, guint64 size, GError **error)
+static void
+block_free (LokyPayloadBlock *self)
 {
-  g_autofree guint8 *data = NULL;
+  loky_block_cache_release (self->blocks, self->memory, self->capacity);
+  loky_block_cache_unref (self->blocks);
+  g_free (self);
+}
+
+static LokyPayloadBlock *
+read_segment (int fd, guint64 size, LokyBlockCache *blocks, GError **error)
+{
+  LokyPayloadBlock *block;
   struct stat info;
+  gsize capacity;
+  gpointer data;
 
   if (fstat (fd, &info) != 0 || !S_ISREG (info.st_mode) || info.st_size < 0 ||
       size > (guint64) info.st_size || size / 512 > (guint64) info.st_blocks)
@@ -82,45 +100,60 @@ read_segment (int fd, guint64 size, GError **error)
                            "A segment is smaller than the value that it is said to hold");
       return NULL;
     }
-  data = g_try_malloc (MAX (size, 1));
+  data = loky_block_cache_take (blocks, size, &capacity);
   if (data == NULL)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
                    "There is no memory for a value of %" G_GUINT64_FORMAT " bytes", size);
       return NULL;
     }
-  if (!read_fully (fd, data, size, error))
-    return NULL;
-  return g_steal_pointer (&data);
+  block = g_new (LokyPayloadBlock, 1);
+  *block = (LokyPayloadBlock){ loky_block_cache_ref (blocks), data, capacity };
+  if (read_fully (fd, data, size, error))
+    return block;
+  block_free (block);
+  return NULL;
+}
+
+static gboolean
+check_buffers (GPtrArray *buffers, GError **error)
+{
+  for (guint i = 0; buffers != NULL && i < buffers->len; i++)
+    if (!loky_buffer_check_whole (g_ptr_array_index (buffers, i), error))
+      return FALSE;
+  return TRUE;
 }
 
 /* One allocation holds the structure, the data of a small value (aligned to 16 bytes) and the
  * type. */
 LokyPayload *
-loky_payload_new_received (const LokyValueMessage *message, int *fds, GError **error)
+loky_payload_new_received (const LokyValueMessage *message,
+                           int *fds,
+                           LokyBlockCache *blocks,
+                           GError **error)
 {
   gsize type_size = strlen (message->type) + 1;
   gsize data_offset = (sizeof (LokyPayload) + 15) & ~(gsize) 15;
   gsize inline_size = message->place == LOKY_PLACE_INLINE ? message->size : 0;
   g_autoptr (GPtrArray) buffers = NULL;
-  gpointer outside = NULL;
+  LokyPayloadBlock *block = NULL;
   LokyPayload *self;
 
-  if (!loky_payload_take_buffers (message, fds, &buffers, error))
+  if (!loky_payload_take_buffers (message, fds, &buffers, error) || !check_buffers (buffers, error))
     return NULL;
   if (message->place == LOKY_PLACE_SEGMENT)
     {
-      outside = read_segment (fds[0], message->size, error);
-      if (outside == NULL)
+      block = read_segment (fds[0], message->size, blocks, error);
+      if (block == NULL)
         return NULL;
     }
 
   self = g_malloc (data_offset + inline_size + type_size);
   g_atomic_ref_count_init (&self->ref_count);
-  self->outside = outside;
+  self->block = block;
   self->buffers = g_steal_pointer (&buffers);
   self->size = message->size;
-  self->data = outside != NULL ? outside : (guint8 *) self + data_offset;
+  self->data = block != NULL ? block->memory : (guint8 *) self + data_offset;
   self->type = (char *) self + data_offset + inline_size;
   if (inline_size > 0)
     memcpy ((guint8 *) self + data_offset, message->data, inline_size);
@@ -141,24 +174,22 @@ loky_payload_unref (LokyPayload *self)
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
   g_clear_pointer (&self->buffers, g_ptr_array_unref);
-  g_free (self->outside);
+  g_clear_pointer (&self->block, block_free);
   g_free (self);
 }
 
 GVariant *
 loky_payload_dup_variant (LokyPayload *self, GError **error)
 {
-  g_autoptr (GVariant) value = g_variant_ref_sink (
-      g_variant_new_from_data (G_VARIANT_TYPE (self->type), self->data, self->size, FALSE,
-                               (GDestroyNotify) loky_payload_unref, loky_payload_ref (self)));
+  g_autoptr (GBytes) bytes
+      = g_bytes_new_with_free_func (self->data, self->size, (GDestroyNotify) loky_payload_unref,
+                                    loky_payload_ref (self));
+  GVariant *value = loky_value_new_received (self->type, bytes);
 
-  if (!g_variant_is_normal_form (value))
-    {
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
-                   "The bytes that a worker sent are not a value of type %s", self->type);
-      return NULL;
-    }
-  return g_steal_pointer (&value);
+  if (value == NULL)
+    g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+                 "The bytes that a worker sent are not a value of type %s", self->type);
+  return value;
 }
 
 static void

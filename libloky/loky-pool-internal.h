@@ -129,6 +129,7 @@ struct _LokyPool
   int parent_pidfd;
   int spare[LOKY_POOL_N_SPARE]; /* descriptors to be let go when a worker is started */
   char *token;                  /* the pool's part of what its descendants are known by */
+  LokyBlockCache *blocks;       /* closed when the monitor ends */
   LokyStderr *output;
 
   /* the monitor thread's */

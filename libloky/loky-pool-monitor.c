@@ -231,6 +231,7 @@ loky_pool_run_monitor (gpointer user_data)
   g_source_destroy (source);
   g_source_unref (source);
   loky_pool_monitor_clear (self);
+  loky_block_cache_close (self->blocks);
 
   loky_pool_turn_begin (self, &turn);
   self->is_over = TRUE;

@@ -92,6 +92,7 @@ loky_pool_new (guint max_workers)
   self->functions
       = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) function_free);
   self->mailboxes = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) mailbox_close_and_unref);
+  self->blocks = loky_block_cache_new ();
   self->refusals = g_ptr_array_new_with_free_func ((GDestroyNotify) loky_refusal_free);
   self->start_timeout = 30000;
   self->heartbeat = -1;
@@ -128,6 +129,7 @@ loky_pool_unref (LokyPool *self)
   g_hash_table_unref (self->mailboxes);
   g_hash_table_unref (self->functions);
   g_ptr_array_unref (self->refusals);
+  loky_block_cache_unref (self->blocks);
   g_clear_error (&self->broken);
   g_free (self->worker_path);
   g_strfreev (self->plugin_path);

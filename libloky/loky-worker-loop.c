@@ -11,6 +11,7 @@
 #include "loky-plugin-loader-private.h"
 #include "loky-task-context-private.h"
 #include "loky-util-private.h"
+#include "loky-value-private.h"
 #include "loky-watchdog-private.h"
 
 /* How a worker exits that cannot go on: EX_SOFTWARE of sysexits.h. */
@@ -63,7 +64,7 @@ static GBytes *
 map_segment (Worker *self, const LokyValueMessage *message, int fd, GError **error)
 {
   MappedSegment *segment = g_new0 (MappedSegment, 1);
-  void *map = mmap (NULL, message->size, PROT_READ, MAP_PRIVATE, fd, 0);
+  void *map = mmap (NULL, message->size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
 
   segment->channel = self->setup->channel;
   segment->number = message->segment;
@@ -99,9 +100,8 @@ take_args (Worker *self, Job *job, LokyFrame *frame, GError **error)
               : g_bytes_new (message->data, message->size);
   if (bytes == NULL || !loky_payload_take_buffers (message, frame->fds, &job->buffers, error))
     return FALSE;
-  job->args = g_variant_ref_sink (
-      g_variant_new_from_bytes (G_VARIANT_TYPE (message->type), bytes, FALSE));
-  if (g_variant_is_normal_form (job->args))
+  job->args = loky_value_new_received (message->type, bytes);
+  if (job->args != NULL)
     return TRUE;
   g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
                "The arguments of type %s are not in normal form, or nested too deeply", message->type);
@@ -316,7 +316,7 @@ call_task (Worker *self,
     }
   if (!check_result (task, args, result, error))
     return NULL;
-  normal = g_variant_get_normal_form (result);
+  normal = loky_value_ref_normal (result);
   if (is_readable (normal))
     return g_steal_pointer (&normal);
   g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,

@@ -396,6 +396,35 @@ test_received_sparse (void)
   check_received_refused (make_memory ("hello", 1 << 20, ALL_SEALS), 1 << 20, "holes");
 }
 
+/* As many blocks as its size needs, but some of them behind its end. */
+static void
+test_received_with_a_hole (void)
+{
+  const off_t size = 1 << 20;
+  int fd = memfd_create ("test-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  g_autoptr (LokyBuffer) sound = NULL;
+  g_autoptr (LokyBuffer) received = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (ftruncate (fd, size), ==, 0);
+  g_assert_cmpint (fallocate (fd, FALLOC_FL_KEEP_SIZE, size, size), ==, 0);
+  g_assert_cmpint (fcntl (fd, F_ADD_SEALS, ALL_SEALS), ==, 0);
+  received = loky_buffer_new_received (fd, 1, size, &error);
+  g_assert_no_error (error);
+  g_assert_false (loky_buffer_check_whole (received, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
+  g_clear_error (&error);
+
+  /* Allocated and never written is no hole. */
+  fd = memfd_create ("test-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  g_assert_cmpint (fallocate (fd, 0, 0, size), ==, 0);
+  g_assert_cmpint (fcntl (fd, F_ADD_SEALS, ALL_SEALS), ==, 0);
+  sound = loky_buffer_new_received (fd, 2, size, &error);
+  g_assert_no_error (error);
+  g_assert_true (loky_buffer_check_whole (sound, &error));
+  g_assert_no_error (error);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -418,5 +447,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/loky/buffer/received-unsealed", test_received_unsealed);
   g_test_add_func ("/loky/buffer/received-of-another-size", test_received_of_another_size);
   g_test_add_func ("/loky/buffer/received-sparse", test_received_sparse);
+  g_test_add_func ("/loky/buffer/received-with-a-hole", test_received_with_a_hole);
   return g_test_run ();
 }

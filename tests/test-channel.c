@@ -639,6 +639,7 @@ send_value (
     Fixture *fixture, GVariant *value, GPtrArray *buffers, LokyPlace place, guint32 *segment)
 {
   LokyValueMessage described = { .name = 3, .attempt = 2, .run_time = 99 };
+  g_autoptr (LokyBlockCache) blocks = loky_block_cache_new ();
   LokyValueMessage message;
   g_autoptr (GError) error = NULL;
   LokyPayload *payload;
@@ -656,7 +657,7 @@ send_value (
   g_assert_cmpuint (message.attempt, ==, 2);
   g_assert_cmpint (message.run_time, ==, 99);
   *segment = message.segment;
-  payload = loky_payload_new_received (&message, frame.fds, &error);
+  payload = loky_payload_new_received (&message, frame.fds, blocks, &error);
   g_assert_no_error (error);
   loky_frame_close_fds (&frame);
   return payload;

@@ -11,6 +11,8 @@
 
 #include "loky-error.h"
 
+static LokyBlockCache *blocks;
+
 static int
 make_memory (gconstpointer data, gsize length, off_t size)
 {
@@ -50,7 +52,7 @@ receive_inline (GVariant *value, int *fds, const LokyBufferRecord *records, guin
     .n_buffers = n_buffers,
   };
   g_autoptr (GError) error = NULL;
-  LokyPayload *payload = loky_payload_new_received (&message, fds, &error);
+  LokyPayload *payload = loky_payload_new_received (&message, fds, blocks, &error);
 
   g_assert_no_error (error);
   return payload;
@@ -93,7 +95,7 @@ receive_segment (int fd, guint64 size, const char *type, GError **error)
 {
   LokyValueMessage message = { .type = type, .size = size, .place = LOKY_PLACE_SEGMENT };
   int fds[1] = { fd };
-  LokyPayload *payload = loky_payload_new_received (&message, fds, error);
+  LokyPayload *payload = loky_payload_new_received (&message, fds, blocks, error);
 
   if (fds[0] >= 0)
     close (fds[0]);
@@ -147,7 +149,7 @@ static void
 check_not_normal (const char *type, gconstpointer data, gsize size)
 {
   LokyValueMessage message = { .type = type, .data = data, .size = size };
-  g_autoptr (LokyPayload) payload = loky_payload_new_received (&message, NULL, NULL);
+  g_autoptr (LokyPayload) payload = loky_payload_new_received (&message, NULL, blocks, NULL);
   g_autoptr (GError) error = NULL;
 
   g_assert_null (loky_payload_dup_variant (payload, &error));
@@ -204,7 +206,7 @@ test_buffers_behind_segment (void)
   int segment = make_memory ("abc", 4, 4);
   int fds[] = { segment, dup (loky_buffer_get_fd (sent)) };
   g_autoptr (GError) error = NULL;
-  g_autoptr (LokyPayload) payload = loky_payload_new_received (&message, fds, &error);
+  g_autoptr (LokyPayload) payload = loky_payload_new_received (&message, fds, blocks, &error);
 
   g_assert_no_error (error);
   g_assert_cmpuint (payload->buffers->len, ==, 1);
@@ -230,7 +232,7 @@ test_buffers_refused (void)
   };
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (loky_payload_new_received (&message, fds, &error));
+  g_assert_null (loky_payload_new_received (&message, fds, blocks, &error));
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
   for (gsize i = 0; i < G_N_ELEMENTS (fds); i++)
     {
@@ -398,7 +400,10 @@ test_pool_without_memory (void)
 int
 main (int argc, char *argv[])
 {
+  int status;
+
   g_test_init (&argc, &argv, NULL);
+  blocks = loky_block_cache_new ();
   g_test_add_func ("/loky/payload/inline", test_inline);
   g_test_add_func ("/loky/payload/value-outlives-it", test_value_outlives_it);
   g_test_add_func ("/loky/payload/segment", test_segment);
@@ -414,5 +419,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/loky/payload/pool-keeps-few", test_pool_keeps_few);
   g_test_add_func ("/loky/payload/pool-seals", test_pool_seals);
   g_test_add_func ("/loky/payload/pool-without-memory", test_pool_without_memory);
-  return g_test_run ();
+  status = g_test_run ();
+  loky_block_cache_unref (blocks);
+  return status;
 }

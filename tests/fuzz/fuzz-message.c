@@ -65,6 +65,7 @@ static void
 fuzz_value (const LokyFrameHeader *header, const guint8 *body)
 {
   int fds[LOKY_FRAME_MAX_FDS];
+  g_autoptr (LokyBlockCache) blocks = loky_block_cache_new ();
   g_autoptr (GError) error = NULL;
   g_autoptr (LokyPayload) payload = NULL;
   g_autoptr (GVariant) variant = NULL;
@@ -84,7 +85,7 @@ fuzz_value (const LokyFrameHeader *header, const guint8 *body)
   check_written_again (&value, header, body);
 
   /* Its descriptors are missing: with any it is refused. */
-  payload = loky_payload_new_received (&value, fds, &error);
+  payload = loky_payload_new_received (&value, fds, blocks, &error);
   g_assert ((payload == NULL) == (error != NULL));
   if (payload == NULL)
     return;
