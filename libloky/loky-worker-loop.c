@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "loky-error.h"
@@ -13,6 +12,7 @@
 #include "loky-util-private.h"
 #include "loky-value-private.h"
 #include "loky-watchdog-private.h"
+#include "loky-worker-segments-private.h"
 
 /* How a worker exits that cannot go on: EX_SOFTWARE of sysexits.h. */
 #define EXIT_RUINED 70
@@ -21,6 +21,7 @@ typedef struct
 {
   LokyWorkerSetup *setup;
   LokyTaskSurroundings surroundings;
+  LokyWorkerSegments *segments;
   GHashTable *names; /* number → name of a task */
   GHashTable *tasks; /* number → LokyLoadedTask */
   pid_t pid;
@@ -39,48 +40,6 @@ typedef struct
   GPtrArray *buffers;
 } Job;
 
-/* A segment while its value is in use: released when the GVariant is gone, in whatever thread. */
-typedef struct
-{
-  LokyChannel *channel;
-  gpointer map;
-  gsize size;
-  guint32 number;
-} MappedSegment;
-
-static void
-mapped_segment_release (gpointer data)
-{
-  MappedSegment *segment = data;
-
-  if (segment->map != NULL)
-    munmap (segment->map, segment->size);
-  loky_channel_append (segment->channel, LOKY_MESSAGE_RELEASE, 0, segment->number);
-  loky_channel_flush_wait (segment->channel);
-  g_free (segment);
-}
-
-static GBytes *
-map_segment (Worker *self, const LokyValueMessage *message, int fd, GError **error)
-{
-  MappedSegment *segment = g_new0 (MappedSegment, 1);
-  void *map = mmap (NULL, message->size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-
-  segment->channel = self->setup->channel;
-  segment->number = message->segment;
-  if (map == MAP_FAILED)
-    {
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
-                   "The arguments of %" G_GUINT64_FORMAT " bytes cannot be mapped: %s", message->size,
-                   g_strerror (errno));
-      mapped_segment_release (segment);
-      return NULL;
-    }
-  segment->map = map;
-  segment->size = message->size;
-  return g_bytes_new_with_free_func (map, message->size, mapped_segment_release, segment);
-}
-
 static gboolean
 take_args (Worker *self, Job *job, LokyFrame *frame, GError **error)
 {
@@ -96,7 +55,7 @@ take_args (Worker *self, Job *job, LokyFrame *frame, GError **error)
       return FALSE;
     }
   bytes = message->place == LOKY_PLACE_SEGMENT
-              ? map_segment (self, message, frame->fds[0], error)
+              ? loky_worker_segments_map (self->segments, message, frame->fds[0], error)
               : g_bytes_new (message->data, message->size);
   if (bytes == NULL || !loky_payload_take_buffers (message, frame->fds, &job->buffers, error))
     return FALSE;
@@ -582,6 +541,7 @@ worker_init (Worker *self, LokyWorkerSetup *setup)
   *self = (Worker){
     .setup = setup,
     .pid = getpid (),
+    .segments = loky_worker_segments_new (setup->channel),
     .channel_device = info.st_dev,
     .channel_inode = info.st_ino,
     .names = g_hash_table_new_full (NULL, NULL, NULL, g_free),
