@@ -7,8 +7,8 @@
  * and whether it was begun, when, how far it is, whether it is to stop; and what a worker that dies
  * leaves behind.
  *
- * Who writes: the parent the states QUEUED and RECALLED, the cancel numbers and what it asked, the worker
- * all else.
+ * Who writes: the parent the states QUEUED and RECALLED, the cancel numbers, what it asked, sent_to_worker and
+ * spin_time, the worker all else.
  * The parent keeps its own record of what it sent: the area is evidence, never an index, since a
  * worker that went mad can write anything into it.
  *
@@ -63,6 +63,13 @@ typedef struct
   char reason[LOKY_CONTROL_REASON_SIZE]; /* why the worker ended itself */
   char loading[LOKY_CONTROL_PATH_SIZE];  /* the plugin that is being opened, while it is */
   LokyCrashRecord crash;
+
+  /* What is looked at while spinning, on lines of its own. Each is raised after something was sent that way: a
+   * hint to look at the socket, no more. */
+  guint64 sent_to_worker __attribute__ ((aligned (64)));
+  guint64 spin_time; /* how long the worker may spin, in ns; the parent's */
+  guint64 sent_from_worker __attribute__ ((aligned (64)));
+  guint32 is_asleep; /* the worker, until it is sent something */
   LokyControlSlot slots[LOKY_CONTROL_N_SLOTS] __attribute__ ((aligned (64)));
 } LokyControlArea;
 
@@ -93,6 +100,13 @@ gdouble loky_control_get_progress (LokyControl *self, guint slot);
 /* Parent: asks for a sign of life; the doorbell is to be rung after it. */
 void loky_control_ask (LokyControl *self, guint64 number);
 guint64 loky_control_get_answered (LokyControl *self);
+/* Parent: after a flush. */
+void loky_control_tell_worker (LokyControl *self);
+/* Parent: changes when the worker has sent something. It may change at any time. */
+guint64 loky_control_get_sent_from_worker (LokyControl *self);
+void loky_control_set_spin_time (LokyControl *self, gint64 spin_time);
+/* Parent. Whether it would be woken by something that is sent now, on the CPU of who sends it perhaps. */
+gboolean loky_control_is_asleep (LokyControl *self);
 LokyPhase loky_control_get_phase (LokyControl *self);
 /* The status that exit() was called with, or -1. */
 int loky_control_get_exit_status (LokyControl *self);
@@ -103,6 +117,12 @@ LokyCrash *loky_control_dup_crash (LokyControl *self);
 gboolean loky_control_claim (LokyControl *self, guint slot, guint64 number);
 gboolean loky_control_is_cancelled (LokyControl *self, guint slot, guint64 number);
 void loky_control_set_progress (LokyControl *self, guint slot, gdouble progress);
+
+/* Worker: the same, the other way. */
+void loky_control_tell_parent (LokyControl *self);
+guint64 loky_control_get_sent_to_worker (LokyControl *self);
+gint64 loky_control_get_spin_time (LokyControl *self);
+void loky_control_set_asleep (LokyControl *self, gboolean is_asleep);
 
 /* Worker, in any thread: gives the sign of life that it was asked for. */
 void loky_control_answer (LokyControl *self);

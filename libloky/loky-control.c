@@ -203,6 +203,54 @@ loky_control_answer (LokyControl *self)
   __atomic_store_n (&self->area->answered, asked, __ATOMIC_RELEASE);
 }
 
+void
+loky_control_tell_worker (LokyControl *self)
+{
+  __atomic_add_fetch (&self->area->sent_to_worker, 1, __ATOMIC_RELEASE);
+}
+
+guint64
+loky_control_get_sent_to_worker (LokyControl *self)
+{
+  return __atomic_load_n (&self->area->sent_to_worker, __ATOMIC_ACQUIRE);
+}
+
+void
+loky_control_tell_parent (LokyControl *self)
+{
+  __atomic_add_fetch (&self->area->sent_from_worker, 1, __ATOMIC_RELEASE);
+}
+
+guint64
+loky_control_get_sent_from_worker (LokyControl *self)
+{
+  return __atomic_load_n (&self->area->sent_from_worker, __ATOMIC_ACQUIRE);
+}
+
+void
+loky_control_set_spin_time (LokyControl *self, gint64 spin_time)
+{
+  __atomic_store_n (&self->area->spin_time, (guint64) spin_time, __ATOMIC_RELAXED);
+}
+
+gint64
+loky_control_get_spin_time (LokyControl *self)
+{
+  return (gint64) __atomic_load_n (&self->area->spin_time, __ATOMIC_RELAXED);
+}
+
+void
+loky_control_set_asleep (LokyControl *self, gboolean is_asleep)
+{
+  __atomic_store_n (&self->area->is_asleep, (guint32) is_asleep, __ATOMIC_RELEASE);
+}
+
+gboolean
+loky_control_is_asleep (LokyControl *self)
+{
+  return __atomic_load_n (&self->area->is_asleep, __ATOMIC_ACQUIRE) != 0;
+}
+
 LokyPhase
 loky_control_get_phase (LokyControl *self)
 {

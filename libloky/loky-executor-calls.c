@@ -60,21 +60,15 @@ set_options (LokyFuture *future, LokyTaskOptions *options)
   task->retries = options != NULL ? loky_task_options_get_retries (options) : 0;
 }
 
-LokyFuture *
-loky_pool_submit_task (LokyPool *pool,
-                       const char *task,
-                       GVariant *args,
-                       LokyTaskOptions *options,
-                       LokyFutureListener listener,
-                       gpointer listener_data,
-                       gboolean has_mailbox,
-                       GError **error)
+/* A future that is ready to be submitted. */
+static LokyFuture *
+make_future (const char *task, GVariant *args, LokyTaskOptions *options, GError **error)
 {
   g_autoptr (GVariant) owned
       = g_variant_ref_sink (args != NULL ? args : g_variant_new_tuple (NULL, 0));
   g_autoptr (GPtrArray) buffers = NULL;
   g_autoptr (GVariant) prepared = NULL;
-  g_autoptr (LokyFuture) future = NULL;
+  LokyFuture *future;
 
   if (!check_name (task, error))
     return NULL;
@@ -85,12 +79,56 @@ loky_pool_submit_task (LokyPool *pool,
   future = loky_future_new ();
   future->args = g_steal_pointer (&prepared);
   future->buffers = g_steal_pointer (&buffers);
+  set_options (future, options);
+  return future;
+}
+
+LokyFuture *
+loky_pool_submit_task (LokyPool *pool,
+                       const char *task,
+                       GVariant *args,
+                       LokyTaskOptions *options,
+                       LokyFutureListener listener,
+                       gpointer listener_data,
+                       gboolean has_mailbox,
+                       GError **error)
+{
+  g_autoptr (LokyFuture) future = make_future (task, args, options, error);
+
+  if (future == NULL)
+    return NULL;
   future->listener = listener;
   future->listener_data = listener_data;
-  set_options (future, options);
   if (!loky_pool_submit (pool, future, task, has_mailbox, error))
     return NULL;
   return g_steal_pointer (&future);
+}
+
+/* Submits a task and waits for it. */
+static LokyFuture *
+run_task (LokyPool *pool,
+          const char *task,
+          GVariant *args,
+          LokyTaskOptions *options,
+          GCancellable *cancellable,
+          GError **error)
+{
+  g_autoptr (LokyFuture) future = make_future (task, args, options, error);
+  LokyWaiter waiter;
+  gboolean is_submitted;
+  gboolean is_done = FALSE;
+
+  if (future == NULL || !loky_pool_check_thread (pool, error))
+    return NULL;
+  loky_waiter_init (&waiter, future);
+  future->waiters = &waiter;
+  is_submitted = loky_pool_submit (pool, future, task, FALSE, error);
+  if (is_submitted)
+    is_done = loky_future_await (future, &waiter, -1, cancellable, error);
+  loky_waiter_clear (&waiter);
+  if (is_submitted && !is_done)
+    loky_future_cancel (future);
+  return is_done ? g_steal_pointer (&future) : NULL;
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -248,16 +286,8 @@ loky_executor_call_sync (LokyExecutor *self,
 
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return NULL;
-  future = loky_pool_submit_task (loky_executor_get_pool (self), task, owned, options, NULL, NULL,
-                                  FALSE, error);
-  if (future == NULL)
-    return NULL;
-  if (!loky_future_wait (future, -1, cancellable, error))
-    {
-      loky_future_cancel (future);
-      return NULL;
-    }
-  return loky_future_dup_result (future, error);
+  future = run_task (loky_executor_get_pool (self), task, owned, options, cancellable, error);
+  return future != NULL ? loky_future_dup_result (future, error) : NULL;
 }
 
 /**

@@ -12,6 +12,9 @@
 /* ms */
 #define DEFAULT_START_TIMEOUT 30000
 
+/* In µs: about what it takes to be woken twice. */
+#define DEFAULT_SPIN_TIME 50
+
 /**
  * LokyExecutor:
  *
@@ -52,6 +55,7 @@ struct _LokyExecutor
   GVariant *initializer_args;    /* lock */
   gint64 start_timeout;          /* lock */
   gint64 heartbeat_timeout;      /* lock */
+  guint spin_time;               /* lock */
 
   /* of the context */
   LokyExecutorState told_state;
@@ -73,6 +77,7 @@ enum
   PROP_INITIALIZER_ARGS,
   PROP_START_TIMEOUT,
   PROP_HEARTBEAT_TIMEOUT,
+  PROP_SPIN_TIME,
   PROP_STATE,
   PROP_N_WORKERS,
   PROP_N_PENDING,
@@ -232,6 +237,9 @@ loky_executor_get_property (GObject *object, guint prop_id, GValue *value, GPara
     case PROP_HEARTBEAT_TIMEOUT:
       g_value_set_int64 (value, self->heartbeat_timeout);
       break;
+    case PROP_SPIN_TIME:
+      g_value_set_uint (value, self->spin_time);
+      break;
     case PROP_STATE:
       g_value_set_enum (value, status.state);
       break;
@@ -320,6 +328,10 @@ loky_executor_set_property (GObject *object, guint prop_id, const GValue *value,
     case PROP_HEARTBEAT_TIMEOUT:
       self->heartbeat_timeout = g_value_get_int64 (value);
       loky_pool_set_heartbeat (self->pool, self->heartbeat_timeout);
+      break;
+    case PROP_SPIN_TIME:
+      self->spin_time = g_value_get_uint (value);
+      loky_pool_set_spin_time (self->pool, self->spin_time);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
@@ -447,6 +459,21 @@ install_settings (void)
    */
   properties[PROP_HEARTBEAT_TIMEOUT]
       = g_param_spec_int64 ("heartbeat-timeout", NULL, NULL, -1, G_MAXINT64, -1, constant);
+
+  /**
+   * LokyExecutor:spin-time:
+   *
+   * How long a thread that waits for a task, and a worker that waits for one, may look whether it has come before
+   * they sleep, in microseconds; 0 for not at all.
+   *
+   * To be woken takes longer than many tasks do. It is done only while tasks follow each other so closely that it
+   * is worth it, by one waiting thread and for each two CPUs one worker at the most, and not while others need
+   * the CPU; never by who is idle.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_SPIN_TIME] = g_param_spec_uint ("spin-time", NULL, NULL, 0, 1000 * 1000,
+                                                  DEFAULT_SPIN_TIME, constant);
 }
 
 static void

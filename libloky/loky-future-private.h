@@ -15,6 +15,7 @@
 G_BEGIN_DECLS
 
 typedef struct _LokyPool LokyPool;
+typedef struct _LokyWaiter LokyWaiter;
 
 /* What the tasks of one name share; it lives as long as the pool. */
 typedef struct
@@ -60,7 +61,7 @@ struct _LokyFuture
   LokyPayload *payload;
   GError *error;
   LokyLoss *loss;
-  GSList *waiters;      /* of LokyWaiter: threads */
+  LokyWaiter *waiters;  /* threads; the first may be there from before the submission */
   GSList *asynchronous; /* of LokyAsyncWait */
   LokyFuture *next_ended;
   gboolean is_announced; /* told to listeners */
@@ -98,6 +99,13 @@ void loky_future_end_locked (LokyFuture *self,
 
 /* After that, unlocked, by the same thread. */
 void loky_future_announce (LokyFuture *self);
+
+/* Waits as loky_future_wait() does, with a waiter that is among @waiters; it is not any more then. */
+gboolean loky_future_await (LokyFuture *self,
+                            LokyWaiter *waiter,
+                            gint64 timeout,
+                            GCancellable *cancellable,
+                            GError **error);
 
 /* @task ends when the future does, or at once with G_IO_ERROR_CANCELLED when its cancellable is
  * cancelled; with @cancels the future is then cancelled too. A pointer to the future, with a

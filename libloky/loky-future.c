@@ -36,14 +36,6 @@ enum
 static GParamSpec *properties[N_PROPS];
 static guint done_signal;
 
-/* A thread that waits; on its stack. */
-typedef struct
-{
-  GCond cond;
-  LokyFuture *future;
-  gboolean is_cancelled; /* pool lock */
-} LokyWaiter;
-
 /* A GTask that waits. Whoever takes it out of the future's list, under the pool's lock, returns it.
  * The list has a reference, and so has the source, whose callback may be running meanwhile. */
 typedef struct
@@ -255,8 +247,8 @@ loky_future_end_locked (LokyFuture *self,
   self->end = end;
   self->payload = payload;
   self->error = error;
-  for (GSList *l = self->waiters; l != NULL; l = l->next)
-    g_cond_signal (&((LokyWaiter *) l->data)->cond);
+  for (LokyWaiter *waiter = self->waiters; waiter != NULL; waiter = waiter->next)
+    loky_waiter_wake_locked (waiter);
 }
 
 void
@@ -424,8 +416,53 @@ waiter_cancelled_cb (GCancellable *cancellable, gpointer user_data)
   LOKY_TSAN_ACQUIRE (waiter);
   loky_pool_lock (waiter->future->pool);
   waiter->is_cancelled = TRUE;
-  g_cond_signal (&waiter->cond);
+  loky_waiter_wake_locked (waiter);
   loky_pool_unlock (waiter->future->pool);
+}
+
+static void
+drop_waiter_locked (LokyFuture *self, LokyWaiter *waiter)
+{
+  LokyWaiter **place = &self->waiters;
+
+  while (*place != waiter)
+    place = &(*place)->next;
+  *place = waiter->next;
+}
+
+gboolean
+loky_future_await (LokyFuture *self,
+                   LokyWaiter *waiter,
+                   gint64 timeout,
+                   GCancellable *cancellable,
+                   GError **error)
+{
+  gint64 usec = loky_usec_from_msec (timeout);
+  gint64 end = usec < 0 ? -1 : g_get_monotonic_time () + usec;
+  gboolean in_time = TRUE;
+  gboolean is_done;
+  gulong handler = 0;
+
+  LOKY_TSAN_RELEASE (waiter);
+  if (cancellable != NULL)
+    handler = g_cancellable_connect (cancellable, G_CALLBACK (waiter_cancelled_cb), waiter, NULL);
+
+  loky_pool_lock (self->pool);
+  while (waiter->listens || (!is_done_locked (self) && !waiter->is_cancelled && in_time))
+    in_time = loky_pool_await_locked (self->pool, waiter, end);
+  drop_waiter_locked (self, waiter);
+  is_done = is_done_locked (self);
+  loky_pool_unlock (self->pool);
+
+  if (cancellable != NULL)
+    g_cancellable_disconnect (cancellable, handler);
+  if (is_done)
+    return TRUE;
+  if (!g_cancellable_set_error_if_cancelled (cancellable, error))
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                 "The task “%s” has not ended within %" G_GINT64_FORMAT " ms", self->function->name,
+                 timeout);
+  return FALSE;
 }
 
 /**
@@ -446,42 +483,24 @@ waiter_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 gboolean
 loky_future_wait (LokyFuture *self, gint64 timeout, GCancellable *cancellable, GError **error)
 {
-  LokyWaiter waiter = { .future = self };
-  gint64 usec = loky_usec_from_msec (timeout);
-  gint64 end = usec < 0 ? -1 : g_get_monotonic_time () + usec;
-  gboolean in_time = TRUE;
+  LokyWaiter waiter;
   gboolean is_done;
-  gulong handler = 0;
 
   g_return_val_if_fail (is_submitted (self), FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
 
-  if (!loky_future_is_done (self) && (!loky_pool_check_process (self->pool, error) ||
-                                      !loky_pool_check_thread (self->pool, error)))
-    return FALSE;
-  g_cond_init (&waiter.cond);
-  LOKY_TSAN_RELEASE (&waiter);
-  if (cancellable != NULL)
-    handler = g_cancellable_connect (cancellable, G_CALLBACK (waiter_cancelled_cb), &waiter, NULL);
-
-  loky_pool_lock (self->pool);
-  self->waiters = g_slist_prepend (self->waiters, &waiter);
-  while (!is_done_locked (self) && !waiter.is_cancelled && in_time)
-    in_time = loky_pool_wait_locked (self->pool, &waiter.cond, end);
-  self->waiters = g_slist_remove (self->waiters, &waiter);
-  is_done = is_done_locked (self);
-  loky_pool_unlock (self->pool);
-
-  if (cancellable != NULL)
-    g_cancellable_disconnect (cancellable, handler);
-  g_cond_clear (&waiter.cond);
-  if (is_done)
+  if (loky_future_is_done (self))
     return TRUE;
-  if (!g_cancellable_set_error_if_cancelled (cancellable, error))
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                 "The task “%s” has not ended within %" G_GINT64_FORMAT " ms", self->function->name,
-                 timeout);
-  return FALSE;
+  if (!loky_pool_check_process (self->pool, error) || !loky_pool_check_thread (self->pool, error))
+    return FALSE;
+  loky_waiter_init (&waiter, self);
+  loky_pool_lock (self->pool);
+  waiter.next = self->waiters;
+  self->waiters = &waiter;
+  loky_pool_unlock (self->pool);
+  is_done = loky_future_await (self, &waiter, timeout, cancellable, error);
+  loky_waiter_clear (&waiter);
+  return is_done;
 }
 
 static gboolean

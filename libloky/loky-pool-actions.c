@@ -9,6 +9,9 @@
 #include <gio/gio.h>
 #include <sys/socket.h>
 
+/* Who was not sent a task for this long does not need to spin any more, in µs. */
+#define LEASE_TIME 1000
+
 /* A value that was not sent, and the worker that it was for. */
 typedef struct
 {
@@ -38,6 +41,39 @@ loky_pool_turn_add_flush (LokyPoolTurn *turn, LokyPoolWorker *worker)
     turn->more_to_flush = g_slist_prepend (turn->more_to_flush, worker);
 }
 
+/* A worker may spin if it was given work of late, and no more of them than there are tokens. */
+static void
+lend_spinning (LokyPool *self, LokyPoolWorker *worker, gint64 now)
+{
+  guint n_leases = MIN (loky_spin_count_tokens (), LOKY_POOL_MAX_LEASES);
+
+  if (worker->lease != NULL)
+    {
+      worker->lease->used = now;
+      return;
+    }
+  if (now - self->tried_leases < LEASE_TIME)
+    return;
+  for (guint i = 0; i < n_leases; i++)
+    {
+      LokyPoolLease *lease = &self->leases[i];
+
+      if (lease->worker != NULL && now - lease->used < LEASE_TIME)
+        continue;
+      if (lease->worker != NULL)
+        {
+          loky_control_set_spin_time (&lease->worker->control, 0);
+          lease->worker->lease = NULL;
+        }
+      lease->worker = worker;
+      lease->used = now;
+      worker->lease = lease;
+      loky_control_set_spin_time (&worker->control, self->spin_time);
+      return;
+    }
+  self->tried_leases = now;
+}
+
 static void
 send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
 {
@@ -54,6 +90,10 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
   loky_channel_append_value (worker->channel, LOKY_MESSAGE_TASK, task->slot, task->number, &message,
                              future->args, future->buffers);
   loky_pool_turn_add_flush (turn, worker);
+  if (turn->pool->spin_time > 0)
+    lend_spinning (turn->pool, worker, turn->now);
+  if (future->waiters != NULL)
+    future->waiters->woke_worker = loky_control_is_asleep (&worker->control);
 }
 
 static void
@@ -358,6 +398,7 @@ flush_and_collect (LokyPoolWorker *worker, GSList *failures)
     return failures;
   /* CLOSED is found out by the monitor too, which is woken by the hang-up. */
   loky_channel_flush (worker->channel);
+  loky_control_tell_worker (&worker->control);
   while (loky_channel_take_failure (worker->channel, &failure))
     {
       UnsentTask *unsent = g_new0 (UnsentTask, 1);
@@ -396,6 +437,19 @@ unsent_task_free (UnsentTask *unsent)
   g_free (unsent);
 }
 
+void
+loky_pool_announce (LokyFuture *ended)
+{
+  while (ended != NULL)
+    {
+      LokyFuture *future = ended;
+
+      ended = future->next_ended;
+      loky_future_announce (future);
+      g_object_unref (future);
+    }
+}
+
 /* Carries out and releases the lock; sends and tells. Returns what could not be sent. */
 static GSList *
 turn_end_once (LokyPoolTurn *turn)
@@ -410,6 +464,7 @@ turn_end_once (LokyPoolTurn *turn)
     ((LokyPoolWorker *) l->data)->needs_flush = FALSE;
   if (turn->wakes_monitor && self->source != NULL)
     g_source_set_ready_time (self->source, 0);
+  loky_pool_be_heard_locked (self);
   /* It only arms a source: it is not user code. */
   if (turn->has_changed && self->changed_func != NULL)
     self->changed_func (self->changed_data);
@@ -426,20 +481,23 @@ turn_end_once (LokyPoolTurn *turn)
       loky_pool_worker_unref (l->data);
     }
   g_slist_free (turn->more_to_flush);
-  while (turn->ended != NULL)
+  if (turn->deferred != NULL)
     {
-      LokyFuture *future = turn->ended;
-
-      turn->ended = future->next_ended;
-      loky_future_announce (future);
-      g_object_unref (future);
+      if (turn->ended != NULL)
+        {
+          *turn->deferred->ended_tail = turn->ended;
+          turn->deferred->ended_tail = turn->ended_tail;
+        }
+      turn->deferred->waits = g_slist_concat (turn->waits, turn->deferred->waits);
+      return failures;
     }
+  loky_pool_announce (turn->ended);
   loky_pool_end_waits (turn->waits);
   return failures;
 }
 
 static void
-handle_failures (LokyPool *self, GSList *failures)
+handle_failures (LokyPool *self, GSList *failures, LokyPoolDeferred *deferred)
 {
   while (failures != NULL)
     {
@@ -447,6 +505,7 @@ handle_failures (LokyPool *self, GSList *failures)
       LokyPoolTurn turn;
 
       loky_pool_turn_begin (self, &turn);
+      turn.deferred = deferred;
       apply_failures_locked (self, applied, &turn);
       failures = turn_end_once (&turn);
       g_slist_free_full (applied, (GDestroyNotify) unsent_task_free);
@@ -454,13 +513,15 @@ handle_failures (LokyPool *self, GSList *failures)
 }
 
 void
-loky_pool_flush_worker (LokyPool *self, LokyPoolWorker *worker)
+loky_pool_flush_worker (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred)
 {
-  handle_failures (self, flush_and_collect (worker, NULL));
+  handle_failures (self, flush_and_collect (worker, NULL), deferred);
 }
 
 void
 loky_pool_turn_end (LokyPoolTurn *turn)
 {
-  handle_failures (turn->pool, turn_end_once (turn));
+  LokyPoolDeferred *deferred = turn->deferred;
+
+  handle_failures (turn->pool, turn_end_once (turn), deferred);
 }

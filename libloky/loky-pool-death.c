@@ -92,7 +92,7 @@ loky_pool_condemn (LokyPool *self, LokyPoolWorker *worker, GError *cause)
   loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now);
   loky_pool_turn_end (&turn);
   if (!worker->channel_is_closed)
-    loky_pool_unwatch (self, loky_channel_get_fd (worker->channel));
+    loky_pool_unwatch (self, LOKY_WATCH_CHANNEL, loky_channel_get_fd (worker->channel));
   worker->channel_is_closed = TRUE;
   loky_pool_kill_process (worker);
 }
@@ -189,6 +189,9 @@ loky_pool_tell_gone (LokyPool *self, LokyPoolWorker *worker)
   if (self->broken == NULL)
     self->broken = g_steal_pointer (&cause);
   loky_scheduler_worker_gone (self->scheduler, &worker->scheduling, turn.now, self->actions);
+  if (worker->lease != NULL)
+    worker->lease->worker = NULL;
+  worker->lease = NULL;
   if (worker->is_abandoned)
     self->n_abandoned++;
   loky_pool_turn_run (&turn);
@@ -480,10 +483,10 @@ bury (LokyPool *self, LokyPoolWorker *worker)
   worker->is_buried = TRUE;
   clear_source (&worker->hang_up);
   clear_source (&worker->termination);
-  loky_pool_unwatch (self, loky_worker_process_get_pidfd (worker->process));
-  loky_pool_unwatch (self, loky_worker_process_get_stderr_fd (worker->process));
+  loky_pool_unwatch (self, LOKY_WATCH_PIDFD, loky_worker_process_get_pidfd (worker->process));
+  loky_pool_unwatch (self, LOKY_WATCH_STDERR, loky_worker_process_get_stderr_fd (worker->process));
   if (!worker->channel_is_closed)
-    loky_pool_unwatch (self, loky_channel_get_fd (worker->channel));
+    loky_pool_unwatch (self, LOKY_WATCH_CHANNEL, loky_channel_get_fd (worker->channel));
   worker->channel_is_closed = TRUE;
   look_at_the_end (self, worker);
   plan_sweep (self);
@@ -527,7 +530,7 @@ loky_pool_process_ended (LokyPool *self, LokyPoolWorker *worker)
       return;
     }
   /* GLib's own thread was faster, and tells us soon. */
-  loky_pool_unwatch (self, loky_worker_process_get_pidfd (worker->process));
+  loky_pool_unwatch (self, LOKY_WATCH_PIDFD, loky_worker_process_get_pidfd (worker->process));
   if (!loky_worker_process_wait_ended (worker->process, status_known_cb, worker))
     bury (self, worker);
 }

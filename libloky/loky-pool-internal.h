@@ -2,13 +2,20 @@
 #pragma once
 
 /* What the files of the pool share: loky-pool.c (life, and what owners of tasks do), loky-pool-actions.c
- * (carrying out what the scheduler decides), and of the monitor thread loky-pool-monitor.c (the loop),
- * loky-pool-start.c, loky-pool-read.c and loky-pool-death.c (the life of workers). */
+ * (carrying out what the scheduler decides), loky-pool-wait.c (threads that wait for a task), and of the monitor
+ * thread loky-pool-monitor.c (the loop), loky-pool-start.c, loky-pool-read.c and loky-pool-death.c (the life of
+ * workers).
+ *
+ * Two locks. The pool's guards what has to do with tasks. The reader lock guards the reading of channels, and
+ * what is known of workers by it: the monitor thread holds it but while it polls, so that what follows need not
+ * care, and a thread that waits for a task holds it while it reads; that one only ever tries it. Order: the
+ * reader lock, then the pool's. */
 
 #include "loky-channel-private.h"
 #include "loky-control-private.h"
 #include "loky-error.h"
 #include "loky-pool-private.h"
+#include "loky-spin-private.h"
 #include "loky-stderr-private.h"
 #include "loky-worker-process-private.h"
 
@@ -26,6 +33,15 @@ typedef enum
   LOKY_WATCH_PIDFD,
   LOKY_WATCH_STDERR,
 } LokyWatchKind;
+
+/* The worker that is allowed to spin, one of them for each token. */
+typedef struct
+{
+  LokyPoolWorker *worker; /* or NULL */
+  gint64 used;            /* when it was sent a task last, in µs */
+} LokyPoolLease;
+
+#define LOKY_POOL_MAX_LEASES 32
 
 /* What an epoll event points to. */
 typedef struct
@@ -53,8 +69,13 @@ struct _LokyPoolWorker
   gboolean is_abandoned;
   LokyKillReason kill_reason;
   gboolean kill_is_ours; /* not the scheduler's: a protocol error or a closed channel */
+  LokyPoolLease *lease;  /* or NULL */
 
-  /* the monitor thread's */
+  /* reader lock */
+  GError *read_error; /* found by who is not the monitor: that one is to act on it */
+  guint64 sent_seen;  /* the worker's hint before its channel was read last; read without the lock, too */
+
+  /* the monitor thread's: reader lock */
   LokyWorkerProcess *process;
   gboolean has_said_hello;
   gboolean has_said_goodbye;
@@ -111,12 +132,23 @@ struct _LokyPool
   GError *broken;     /* why the executor is */
   guint n_abandoned;
   gint64 timer; /* when the monitor wakes at the latest; -1: not by the clock */
+  gint64 spin_time; /* ns; 0: none */
+  gint64 tried_leases; /* when none was to be had, in µs */
+  LokyPoolLease leases[LOKY_POOL_MAX_LEASES];
+  LokyWaiter *listener; /* the thread that polls the channels instead of the monitor */
+  GCond listener_left;
+  GArray *bells;       /* of int: eventfds that no listener uses */
+  gboolean is_closing; /* nobody may begin to listen */
+  gboolean is_unheard; /* nobody listens: nothing is to come */
   gboolean has_thread;
   gboolean is_finished; /* the monitor is to end */
   gboolean is_over;     /* it has */
   GThread *thread;      /* until it was joined */
   GQueue to_start;      /* of LokyPoolWorker: references */
   GQueue to_kill;
+  GQueue to_condemn;
+  LokyFuture *to_announce; /* references; by the monitor */
+  GSList *over_waits;      /* to be ended by the monitor */
   LokyPoolChanged changed_func;
   gpointer changed_data;
   LokyExecutorState told_state;
@@ -126,13 +158,17 @@ struct _LokyPool
   GMainContext *context;
   GSource *source;
   int epoll_fd;
+  int channels_fd; /* an epoll descriptor inside that one, for all channels: the listener takes it out */
   int parent_pidfd;
   int spare[LOKY_POOL_N_SPARE]; /* descriptors to be let go when a worker is started */
   char *token;                  /* the pool's part of what its descendants are known by */
   LokyBlockCache *blocks;       /* closed when the monitor ends */
   LokyStderr *output;
 
-  /* the monitor thread's */
+  GMutex reader_lock;
+  LokySpin spin; /* the listener's */
+
+  /* the monitor thread's: reader lock */
   GMainLoop *loop;
   guint last_worker;
   GPtrArray *workers; /* of LokyPoolWorker: references */
@@ -144,6 +180,14 @@ struct _LokyPool
   guint n_reaping;    /* processes that have ended and were not reaped yet */
   GPtrArray *graveyard; /* those whose events may still be in the list at hand */
 };
+
+/* What is not told by a thread that only came to read: it may be in the middle of anything. */
+typedef struct
+{
+  LokyFuture *ended; /* references, in the order of their ends */
+  LokyFuture **ended_tail;
+  GSList *waits;
+} LokyPoolDeferred;
 
 #define LOKY_TURN_N_FLUSH 8
 
@@ -160,6 +204,7 @@ typedef struct
   GSList *waits; /* that are over */
   gboolean wakes_monitor;
   gboolean has_changed;
+  LokyPoolDeferred *deferred; /* instead of telling; or NULL */
 } LokyPoolTurn;
 
 /* Takes the lock. */
@@ -167,11 +212,15 @@ void loky_pool_turn_begin (LokyPool *self, LokyPoolTurn *turn);
 /* Carries out the actions, releases the lock, sends, and tells whoever is to be told. */
 void loky_pool_turn_end (LokyPoolTurn *turn);
 
+/* Tells of futures that have ended, a list by next_ended, whose references it takes over. Without any lock. */
+void loky_pool_announce (LokyFuture *ended);
+
 /* The same as two steps, for who has to do something else under the lock in between. */
 void loky_pool_turn_run (LokyPoolTurn *turn);
 
 void loky_pool_turn_add_flush (LokyPoolTurn *turn, LokyPoolWorker *worker);
-void loky_pool_flush_worker (LokyPool *self, LokyPoolWorker *worker);
+/* With @deferred (nullable) whatever ended is put there. */
+void loky_pool_flush_worker (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred);
 
 LokyPoolWorker *loky_pool_worker_ref (LokyPoolWorker *worker);
 void loky_pool_worker_unref (LokyPoolWorker *worker);
@@ -182,12 +231,17 @@ gpointer loky_pool_run_monitor (gpointer user_data);
 gboolean loky_pool_monitor_init (LokyPool *self, GError **error);
 void loky_pool_monitor_clear (LokyPool *self);
 
+/* loky-pool-wait.c; with the lock */
+void loky_pool_drop_bells_locked (LokyPool *self);
+/* Something may come: somebody has to listen. */
+void loky_pool_be_heard_locked (LokyPool *self);
+
 /* --- what the files of the monitor thread call of each other: in that thread, without the lock --- */
 
 /* loky-pool-start.c */
 void loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker);
 gboolean loky_pool_watch (LokyPool *self, LokyPoolWorker *worker, LokyWatchKind kind, int fd);
-void loky_pool_unwatch (LokyPool *self, int fd);
+void loky_pool_unwatch (LokyPool *self, LokyWatchKind kind, int fd);
 
 /* Takes what is missing of the spare descriptors. FALSE: not all are to be had. */
 gboolean loky_pool_fill_spare (LokyPool *self);
@@ -198,6 +252,9 @@ void loky_pool_read_channel (LokyPool *self,
                              LokyPoolWorker *worker,
                              guint n_fills,
                              gboolean to_the_end);
+/* By another thread, with the reader lock: as much as comes at once. FALSE: there is something that the monitor
+ * has to see to. */
+gboolean loky_pool_read_for_waiter (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred);
 void loky_pool_read_output (LokyPool *self, LokyPoolWorker *worker, gsize most);
 
 /* loky-pool-death.c */

@@ -32,15 +32,29 @@ typedef struct
 static void
 run_commands (LokyPool *self)
 {
-  GQueue to_start, to_kill;
+  GQueue to_start, to_kill, to_condemn;
+  LokyFuture *to_announce;
   LokyPoolWorker *worker;
+  GSList *waits;
 
   loky_pool_lock (self);
   to_start = self->to_start;
   to_kill = self->to_kill;
+  to_condemn = self->to_condemn;
+  to_announce = g_steal_pointer (&self->to_announce);
+  waits = g_steal_pointer (&self->over_waits);
   g_queue_init (&self->to_start);
   g_queue_init (&self->to_kill);
+  g_queue_init (&self->to_condemn);
   loky_pool_unlock (self);
+
+  loky_pool_announce (to_announce);
+  loky_pool_end_waits (waits);
+  while ((worker = g_queue_pop_head (&to_condemn)) != NULL)
+    {
+      loky_pool_read_channel (self, worker, 1, FALSE);
+      loky_pool_worker_unref (worker);
+    }
 
   while ((worker = g_queue_pop_head (&to_start)) != NULL)
     {
@@ -66,7 +80,7 @@ handle_event (LokyPool *self, const struct epoll_event *event)
     {
     case LOKY_WATCH_CHANNEL:
       if ((event->events & EPOLLOUT) != 0)
-        loky_pool_flush_worker (self, worker);
+        loky_pool_flush_worker (self, worker, NULL);
       if ((event->events & ~(guint32) EPOLLOUT) != 0)
         loky_pool_read_channel (self, worker, FILLS_PER_TURN, FALSE);
       break;
@@ -79,6 +93,18 @@ handle_event (LokyPool *self, const struct epoll_event *event)
     default:
       g_assert_not_reached ();
     }
+}
+
+/* FALSE: there is nothing to read any more. */
+static gboolean
+handle_channels (LokyPool *self)
+{
+  struct epoll_event events[N_EVENTS];
+  int n_events = epoll_wait (self->channels_fd, events, N_EVENTS, 0);
+
+  for (int i = 0; i < n_events; i++)
+    handle_event (self, &events[i]);
+  return n_events > 0;
 }
 
 /* The time, last: what has arrived was read before any deadline is judged. */
@@ -96,7 +122,9 @@ keep_time (LokyPool *self)
   loky_pool_turn_run (&turn);
 
   self->timer = loky_scheduler_get_deadline (self->scheduler);
-  has_commands = !g_queue_is_empty (&self->to_start) || !g_queue_is_empty (&self->to_kill);
+  has_commands = !g_queue_is_empty (&self->to_start) || !g_queue_is_empty (&self->to_kill) ||
+                 !g_queue_is_empty (&self->to_condemn) || self->to_announce != NULL ||
+                 self->over_waits != NULL;
   is_finished = self->is_finished;
   g_source_set_ready_time (self->source, has_commands ? 0 : self->timer);
   turn.wakes_monitor = FALSE;
@@ -117,7 +145,10 @@ monitor_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
     {
       n_events = epoll_wait (self->epoll_fd, events, N_EVENTS, 0);
       for (int i = 0; i < n_events; i++)
-        handle_event (self, &events[i]);
+        if (events[i].data.ptr == NULL)
+          handle_channels (self);
+        else
+          handle_event (self, &events[i]);
       g_ptr_array_set_size (self->graveyard, 0);
       if (n_events <= 0)
         break;
@@ -136,31 +167,68 @@ monitor_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* --- the thread ------------------------------------------------------------------------------- */
+
+static __thread LokyPool *monitored;
+
+/* The monitor thread holds the reader lock but here. */
+static gint
+monitor_poll (GPollFD *fds, guint n_fds, gint timeout)
+{
+  LokyPool *self = monitored;
+  int saved_errno;
+  gint n;
+
+  g_mutex_unlock (&self->reader_lock);
+  n = g_poll (fds, n_fds, timeout);
+  saved_errno = errno;
+  g_mutex_lock (&self->reader_lock);
+  errno = saved_errno;
+  return n;
+}
+
 static GSourceFuncs monitor_source_funcs = { .dispatch = monitor_dispatch };
+
+static void
+close_descriptors (LokyPool *self)
+{
+  loky_fork_guard_close (&self->channels_fd);
+  loky_fork_guard_close (&self->epoll_fd);
+  loky_fork_guard_close (&self->parent_pidfd);
+}
+
+static gboolean
+open_descriptors (LokyPool *self)
+{
+  struct epoll_event channels = { .events = EPOLLIN, .data.ptr = NULL };
+
+  self->epoll_fd = loky_fd_above_standard (epoll_create1 (EPOLL_CLOEXEC));
+  self->channels_fd = loky_fd_above_standard (epoll_create1 (EPOLL_CLOEXEC));
+  self->parent_pidfd
+      = loky_fd_above_standard ((int) syscall (SYS_pidfd_open, getpid (), 0));
+  loky_fork_guard_add (self->epoll_fd);
+  loky_fork_guard_add (self->channels_fd);
+  loky_fork_guard_add (self->parent_pidfd);
+  return self->epoll_fd >= 0 && self->channels_fd >= 0 && self->parent_pidfd >= 0 &&
+         epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, self->channels_fd, &channels) == 0;
+}
 
 gboolean
 loky_pool_monitor_init (LokyPool *self, GError **error)
 {
-  self->epoll_fd = loky_fd_above_standard (epoll_create1 (EPOLL_CLOEXEC));
-  self->parent_pidfd
-      = loky_fd_above_standard ((int) syscall (SYS_pidfd_open, getpid (), 0));
-  if (self->epoll_fd < 0 || self->parent_pidfd < 0)
+  if (!open_descriptors (self))
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "The pool cannot be started: %s",
                    g_strerror (errno));
-      loky_fork_guard_close (&self->epoll_fd);
-      loky_fork_guard_close (&self->parent_pidfd);
+      close_descriptors (self);
       return FALSE;
     }
-  loky_fork_guard_add (self->epoll_fd);
-  loky_fork_guard_add (self->parent_pidfd);
   if (!loky_pool_fill_spare (self))
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "The pool cannot be started: %s",
                    g_strerror (errno));
       loky_pool_release_spare (self);
-      loky_fork_guard_close (&self->epoll_fd);
-      loky_fork_guard_close (&self->parent_pidfd);
+      close_descriptors (self);
       return FALSE;
     }
   if (self->token == NULL)
@@ -170,6 +238,7 @@ loky_pool_monitor_init (LokyPool *self, GError **error)
   loky_memory_events_count_kills ("/proc/self/cgroup", "/sys/fs/cgroup", &self->n_memory_kills);
   self->backtraces = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->context = g_main_context_new ();
+  g_main_context_set_poll_func (self->context, monitor_poll);
   self->source = g_source_new (&monitor_source_funcs, sizeof (MonitorSource));
   ((MonitorSource *) self->source)->pool = self;
   g_source_set_static_name (self->source, "[loky] workers");
@@ -199,8 +268,19 @@ loky_pool_monitor_clear (LokyPool *self)
   g_clear_pointer (&self->context, g_main_context_unref);
   g_clear_pointer (&self->backtraces, g_hash_table_unref);
   loky_pool_release_spare (self);
-  loky_fork_guard_close (&self->epoll_fd);
-  loky_fork_guard_close (&self->parent_pidfd);
+  close_descriptors (self);
+}
+
+/* Nobody listens any more when this returns. Who does has its future's end, and does not stay. */
+static void
+dismiss_listener (LokyPool *self)
+{
+  loky_pool_lock (self);
+  self->is_closing = TRUE;
+  while (self->listener != NULL)
+    g_cond_wait (&self->listener_left, &self->lock);
+  loky_pool_drop_bells_locked (self);
+  loky_pool_unlock (self);
 }
 
 gpointer
@@ -215,6 +295,8 @@ loky_pool_run_monitor (gpointer user_data)
   sigfillset (&signals);
   pthread_sigmask (SIG_BLOCK, &signals, NULL);
 
+  monitored = self;
+  g_mutex_lock (&self->reader_lock);
   g_main_context_push_thread_default (self->context);
   self->loop = g_main_loop_new (self->context, FALSE);
   g_main_loop_run (self->loop);
@@ -223,6 +305,8 @@ loky_pool_run_monitor (gpointer user_data)
   while (g_main_context_iteration (self->context, FALSE))
     ;
   g_main_context_pop_thread_default (self->context);
+  g_mutex_unlock (&self->reader_lock);
+  dismiss_listener (self);
 
   /* From here nobody wakes us. */
   loky_pool_lock (self);

@@ -6,6 +6,8 @@
  * An executor is a handle on a pool. The pool holds itself, by its thread, until it is idle and shut
  * down; futures hold it too, for its lock.
  *
+ * A thread that waits for a task may read the channels itself: see loky_pool_await_locked().
+ *
  * All functions can be called from any thread, without the lock unless they end in _locked. None
  * calls user code with the lock held. Lock order: the pool's lock, then a channel's or a mailbox's. */
 
@@ -31,6 +33,36 @@ void loky_pool_unlock (LokyPool *self);
 /* Waits on @cond until @end (CLOCK_MONOTONIC, in µs; negative: for ever). FALSE: the time is over. */
 gboolean loky_pool_wait_locked (LokyPool *self, GCond *cond, gint64 end);
 
+/* A thread that waits for a future; on its stack. */
+struct _LokyWaiter
+{
+  LokyFuture *future;
+  LokyWaiter *next;      /* of the same future; pool lock */
+  gboolean is_cancelled; /* pool lock */
+
+  /*< private to loky-pool-wait.c >*/
+  GCond cond;
+  gboolean listens; /* pool lock */
+  int bell;         /* what it polls besides the channels, or -1; pool lock */
+  gint is_rung;     /* atomic */
+  gboolean woke_worker; /* which slept when its task was sent */
+  gboolean is_deaf; /* it leaves the channels to the monitor */
+};
+
+void loky_waiter_init (LokyWaiter *self, LokyFuture *future);
+void loky_waiter_clear (LokyWaiter *self);
+/* Has it look again. */
+void loky_waiter_wake_locked (LokyWaiter *self);
+
+/* Has it listen to the workers, if nobody does: before its task is sent, since the answer may be faster than it
+ * is. It must await then. */
+void loky_pool_listen_locked (LokyPool *self, LokyWaiter *waiter);
+
+/* Waits for a moment, until @end at the latest, as above. One waiter at a time listens to the workers itself, so
+ * that a result needs no other thread to be woken: it takes the channels from the monitor's poll, spins if its
+ * task is expected soon, then polls, and reads whatever comes. FALSE: the time is over. */
+gboolean loky_pool_await_locked (LokyPool *self, LokyWaiter *waiter, gint64 end);
+
 /* Told when the state or the number of workers may have changed: in any thread, with the lock held, so
  * that it may only arm a source. Once it was set to NULL it is not called any more. */
 typedef void (*LokyPoolChanged) (gpointer user_data);
@@ -53,6 +85,8 @@ void loky_pool_set_initializer_args (LokyPool *self, GVariant *args);
 void loky_pool_set_start_timeout (LokyPool *self, gint64 start_timeout);
 /* ms, negative for none */
 void loky_pool_set_heartbeat (LokyPool *self, gint64 heartbeat);
+/* µs; 0 for none */
+void loky_pool_set_spin_time (LokyPool *self, gint64 spin_time);
 char **loky_pool_dup_plugin_path (LokyPool *self);
 
 /* --- state --- */

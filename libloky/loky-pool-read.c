@@ -231,13 +231,18 @@ incoming_clear (Incoming *incoming)
 }
 
 static gboolean
-apply (LokyPool *self, LokyPoolWorker *worker, GArray *batch, GError **error)
+apply (LokyPool *self,
+       LokyPoolWorker *worker,
+       GArray *batch,
+       LokyPoolDeferred *deferred,
+       GError **error)
 {
   GSList *progressed = NULL;
   gboolean is_sound = TRUE;
   LokyPoolTurn turn;
 
   loky_pool_turn_begin (self, &turn);
+  turn.deferred = deferred;
   for (guint i = 0; i < batch->len && is_sound; i++)
     is_sound = apply_locked (self, worker, &g_array_index (batch, Incoming, i), &turn, &progressed);
   loky_pool_turn_add_flush (&turn, worker);
@@ -256,9 +261,9 @@ apply (LokyPool *self, LokyPoolWorker *worker, GArray *batch, GError **error)
   return is_sound;
 }
 
-/* All whole frames that were received. FALSE: the worker was condemned. */
+/* All whole frames that were received. FALSE: the worker is to be condemned. */
 static gboolean
-read_frames (LokyPool *self, LokyPoolWorker *worker)
+read_frames (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred, GError **cause)
 {
   g_autoptr (GArray) batch = g_array_new (FALSE, FALSE, sizeof (Incoming));
   g_autoptr (GError) error = NULL;
@@ -281,11 +286,11 @@ read_frames (LokyPool *self, LokyPoolWorker *worker)
       g_array_append_val (batch, incoming);
     }
   /* What came before a bad frame is good. */
-  if (batch->len > 0 && !apply (self, worker, batch, error == NULL ? &error : NULL))
+  if (batch->len > 0 && !apply (self, worker, batch, deferred, error == NULL ? &error : NULL))
     status = LOKY_FRAME_INVALID;
   if (status != LOKY_FRAME_INVALID)
     return TRUE;
-  loky_pool_condemn (self, worker, g_steal_pointer (&error));
+  g_propagate_error (cause, g_steal_pointer (&error));
   return FALSE;
 }
 
@@ -307,7 +312,7 @@ channel_ended (LokyPool *self, LokyPoolWorker *worker)
   if (worker->channel_is_closed)
     return;
   worker->channel_is_closed = TRUE;
-  loky_pool_unwatch (self, loky_channel_get_fd (worker->channel));
+  loky_pool_unwatch (self, LOKY_WATCH_CHANNEL, loky_channel_get_fd (worker->channel));
   if (worker->is_buried)
     return;
   /* It is about to end, which is known in a moment, or has closed the channel under its own feet and
@@ -324,18 +329,69 @@ channel_ended (LokyPool *self, LokyPoolWorker *worker)
   g_source_attach (worker->hang_up, self->context);
 }
 
+static LokyFillResult
+fill (LokyPoolWorker *worker, GError **error)
+{
+  __atomic_store_n (&worker->sent_seen, loky_control_get_sent_from_worker (&worker->control),
+                    __ATOMIC_RELAXED);
+  return loky_channel_fill (worker->channel, FALSE, error);
+}
+
+/* What the monitor has to do, which is woken for it: condemn the worker, or find the end of its channel. */
+static gboolean
+leave_to_monitor (LokyPool *self, LokyPoolWorker *worker, GError *error)
+{
+  if (error == NULL)
+    return FALSE;
+  if (worker->read_error == NULL)
+    worker->read_error = error;
+  else
+    g_error_free (error);
+  loky_pool_lock (self);
+  g_queue_push_tail (&self->to_condemn, loky_pool_worker_ref (worker));
+  if (self->source != NULL)
+    g_source_set_ready_time (self->source, 0);
+  loky_pool_unlock (self);
+  return FALSE;
+}
+
+gboolean
+loky_pool_read_for_waiter (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred)
+{
+  GError *error = NULL;
+
+  if (worker->channel_is_closed || worker->is_buried || worker->read_error != NULL)
+    return FALSE;
+  switch (fill (worker, &error))
+    {
+    case LOKY_FILL_DATA:
+      return read_frames (self, worker, deferred, &error) || leave_to_monitor (self, worker, error);
+    case LOKY_FILL_AGAIN:
+      return TRUE;
+    case LOKY_FILL_EOF:
+    case LOKY_FILL_ERROR:
+    default:
+      return leave_to_monitor (self, worker, error);
+    }
+}
+
 void
 loky_pool_read_channel (LokyPool *self, LokyPoolWorker *worker, guint n_fills, gboolean to_the_end)
 {
+  if (worker->read_error != NULL && !worker->channel_is_closed)
+    loky_pool_condemn (self, worker, g_steal_pointer (&worker->read_error));
   while (n_fills-- > 0 && !worker->channel_is_closed)
     {
       g_autoptr (GError) error = NULL;
 
-      switch (loky_channel_fill (worker->channel, FALSE, &error))
+      switch (fill (worker, &error))
         {
         case LOKY_FILL_DATA:
-          if (!read_frames (self, worker))
-            return;
+          if (!read_frames (self, worker, NULL, &error))
+            {
+              loky_pool_condemn (self, worker, g_steal_pointer (&error));
+              return;
+            }
           if (!to_the_end && loky_channel_is_drained (worker->channel))
             return;
           break;
@@ -369,5 +425,5 @@ loky_pool_read_output (LokyPool *self, LokyPoolWorker *worker, gsize most)
       done += got;
     }
   if (fd >= 0 && loky_worker_process_get_stderr_fd (worker->process) < 0)
-    loky_pool_unwatch (self, fd);
+    loky_pool_unwatch (self, LOKY_WATCH_STDERR, fd);
 }

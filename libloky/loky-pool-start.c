@@ -13,6 +13,12 @@
 #include "loky-pool-internal.h"
 #include "loky-util-private.h"
 
+static int
+get_epoll (LokyPool *self, LokyWatchKind kind)
+{
+  return kind == LOKY_WATCH_CHANNEL ? self->channels_fd : self->epoll_fd;
+}
+
 gboolean
 loky_pool_watch (LokyPool *self, LokyPoolWorker *worker, LokyWatchKind kind, int fd)
 {
@@ -21,14 +27,14 @@ loky_pool_watch (LokyPool *self, LokyPoolWorker *worker, LokyWatchKind kind, int
 
   it->kind = kind;
   it->worker = worker;
-  return epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+  return epoll_ctl (get_epoll (self, kind), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 void
-loky_pool_unwatch (LokyPool *self, int fd)
+loky_pool_unwatch (LokyPool *self, LokyWatchKind kind, int fd)
 {
   if (fd >= 0)
-    epoll_ctl (self->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    epoll_ctl (get_epoll (self, kind), EPOLL_CTL_DEL, fd, NULL);
 }
 
 /* With the channel's write lock held. */
@@ -41,7 +47,7 @@ want_write_cb (gpointer user_data, gboolean want_write)
     .data.ptr = &worker->watches[LOKY_WATCH_CHANNEL],
   };
 
-  epoll_ctl (worker->pool->epoll_fd, EPOLL_CTL_MOD, loky_channel_get_fd (worker->channel), &event);
+  epoll_ctl (worker->pool->channels_fd, EPOLL_CTL_MOD, loky_channel_get_fd (worker->channel), &event);
 }
 
 /* What is left for a worker whose descriptors could not all be had. */
@@ -202,7 +208,7 @@ loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker)
       loky_pool_watch (self, worker, LOKY_WATCH_CHANNEL, loky_channel_get_fd (worker->channel)) &&
       loky_pool_watch (self, worker, LOKY_WATCH_STDERR, loky_worker_process_get_stderr_fd (worker->process)))
     {
-      loky_pool_flush_worker (self, worker);
+      loky_pool_flush_worker (self, worker, NULL);
       return;
     }
   loky_pool_condemn (self, worker,

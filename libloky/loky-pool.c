@@ -100,9 +100,15 @@ loky_pool_new (guint max_workers)
     self->spare[i] = -1;
   self->timer = -1;
   self->epoll_fd = -1;
+  self->channels_fd = -1;
+  g_mutex_init (&self->reader_lock);
+  g_cond_init (&self->listener_left);
+  self->bells = g_array_new (FALSE, FALSE, sizeof (int));
+  self->tried_leases = G_MININT64 / 2;
   self->parent_pidfd = -1;
   g_queue_init (&self->to_start);
   g_queue_init (&self->to_kill);
+  g_queue_init (&self->to_condemn);
   return self;
 }
 
@@ -137,6 +143,9 @@ loky_pool_unref (LokyPool *self)
   g_free (self->initializer);
   g_clear_pointer (&self->initializer_args, g_variant_unref);
   g_free (self->token);
+  g_array_unref (self->bells);
+  g_cond_clear (&self->listener_left);
+  g_mutex_clear (&self->reader_lock);
   g_mutex_clear (&self->lock);
   g_free (self);
 }
@@ -193,6 +202,7 @@ loky_pool_worker_unref (LokyPoolWorker *worker)
   loky_control_clear (&worker->control);
   loky_fork_guard_close (&worker->doorbell);
   g_clear_error (&worker->cause);
+  g_clear_error (&worker->read_error);
   g_free (worker->stderr_tail);
   g_free (worker->reason);
   g_clear_pointer (&worker->crash, loky_crash_free);
@@ -319,6 +329,14 @@ loky_pool_set_heartbeat (LokyPool *self, gint64 heartbeat)
   loky_pool_lock (self);
   self->heartbeat = heartbeat;
   loky_scheduler_set_heartbeat (self->scheduler, loky_usec_from_msec (heartbeat == 0 ? 1 : heartbeat));
+  loky_pool_unlock (self);
+}
+
+void
+loky_pool_set_spin_time (LokyPool *self, gint64 spin_time)
+{
+  loky_pool_lock (self);
+  self->spin_time = spin_time * 1000;
   loky_pool_unlock (self);
 }
 
@@ -504,6 +522,8 @@ loky_pool_submit (LokyPool *self,
           future->context = g_main_context_ref (context);
         }
       g_object_ref (future);
+      if (future->waiters != NULL)
+        loky_pool_listen_locked (self, future->waiters);
       loky_scheduler_submit (self->scheduler, &future->task, turn.now, self->actions);
     }
   loky_pool_turn_end (&turn);

@@ -223,6 +223,9 @@ guint loky_scheduler_get_n_workers (LokyScheduler *self);  /* not gone */
 guint loky_scheduler_get_n_serving (LokyScheduler *self);  /* said hello, and stay */
 guint loky_scheduler_get_n_busy (LokyScheduler *self);     /* have a task */
 
+/* Whether no task and no worker is on its way to anything: all workers serve, and have nothing to do. */
+gboolean loky_scheduler_is_quiet (LokyScheduler *self);
+
 /* When tick() is due, or -1. */
 gint64 loky_scheduler_get_deadline (LokyScheduler *self);
 void loky_scheduler_tick (LokyScheduler *self, gint64 now, GArray *actions);

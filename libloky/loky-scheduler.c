@@ -611,6 +611,13 @@ loky_scheduler_get_n_serving (LokyScheduler *self)
   return count;
 }
 
+gboolean
+loky_scheduler_is_quiet (LokyScheduler *self)
+{
+  return self->state == LOKY_EXECUTOR_STATE_OPEN && self->n_tasks == 0 &&
+         self->idle.length == self->n_workers;
+}
+
 guint
 loky_scheduler_get_n_busy (LokyScheduler *self)
 {

@@ -8,6 +8,7 @@
 
 #include "loky-error.h"
 #include "loky-plugin-loader-private.h"
+#include "loky-spin-private.h"
 #include "loky-task-context-private.h"
 #include "loky-util-private.h"
 #include "loky-value-private.h"
@@ -16,6 +17,9 @@
 
 /* How a worker exits that cannot go on: EX_SOFTWARE of sysexits.h. */
 #define EXIT_RUINED 70
+
+/* A pause that was longer than so many times what may be spun ended by being woken, which takes time too. */
+#define PAUSE_FACTOR 2
 
 typedef struct
 {
@@ -27,6 +31,9 @@ typedef struct
   pid_t pid;
   dev_t channel_device;
   ino_t channel_inode;
+  LokySpin spin;
+  guint64 sent_seen;  /* sent_to_worker, before the last read */
+  gint64 last_pause; /* how long it waited for what came last, in ns */
 } Worker;
 
 /* One task at hand. */
@@ -107,6 +114,7 @@ send (Worker *self)
   /* The parent is gone: the watchdog is about to say so. */
   if (!loky_channel_flush_wait (self->setup->channel))
     _exit (1);
+  loky_control_tell_parent (&self->setup->control);
 }
 
 static void
@@ -445,6 +453,47 @@ handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
     }
 }
 
+static LokyFillResult
+fill_asleep (Worker *self, GError **error)
+{
+  LokyFillResult result;
+
+  loky_control_set_asleep (&self->setup->control, TRUE);
+  result = loky_channel_fill (self->setup->channel, TRUE, error);
+  loky_control_set_asleep (&self->setup->control, FALSE);
+  return result;
+}
+
+/* Waits for what comes next, and reads it. Where the last pause was short the next one is expected to be. */
+static LokyFillResult
+fill (Worker *self, GError **error)
+{
+  LokyChannel *channel = self->setup->channel;
+  LokyControl *control = &self->setup->control;
+  gint64 spin_time = loky_control_get_spin_time (control);
+  LokyFillResult result = LOKY_FILL_AGAIN;
+  gint64 start;
+
+  if (spin_time == 0)
+    return fill_asleep (self, error);
+  start = loky_spin_now ();
+  if (self->last_pause <= PAUSE_FACTOR * spin_time && loky_spin_begin (&self->spin, spin_time))
+    do
+      {
+        guint64 sent = loky_control_get_sent_to_worker (control);
+
+        if (sent == self->sent_seen)
+          continue;
+        self->sent_seen = sent;
+        result = loky_channel_fill (channel, FALSE, error);
+      }
+    while (result == LOKY_FILL_AGAIN && loky_spin_go_on (&self->spin));
+  if (result == LOKY_FILL_AGAIN)
+    result = fill_asleep (self, error);
+  self->last_pause = loky_spin_now () - start;
+  return result;
+}
+
 static gboolean
 serve (Worker *self, GError **error)
 {
@@ -467,7 +516,7 @@ serve (Worker *self, GError **error)
             return FALSE;
           continue;
         }
-      switch (loky_channel_fill (channel, TRUE, error))
+      switch (fill (self, error))
         {
         case LOKY_FILL_ERROR:
           return FALSE;

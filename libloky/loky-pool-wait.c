@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Threads that wait for a task. The first one that comes listens to the workers in place of the monitor, which
+ * is not woken for it: the channels' own epoll descriptor is taken out of the monitor's, and is back there when
+ * the waiter leaves, whatever for. To listen means no more than to be woken: reading needs the reader lock,
+ * which is only tried here. Who does not get it, or finds what is the monitor's to handle (a protocol error, the
+ * end of a channel), leaves the rest to it and sleeps.
+ *
+ * A waiter tells nobody but those who wait for nothing but a result: whoever called may hold locks of its own,
+ * or be in the middle of its main loop. The monitor tells the others. */
+
+#include <gio/gio.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "loky-fork-guard-private.h"
+#include "loky-pool-internal.h"
+#include "loky-util-private.h"
+
+#define N_EVENTS 64
+
+/* Descriptors that are kept for the next one who listens. */
+#define MAX_IDLE_BELLS 4
+
+void
+loky_waiter_init (LokyWaiter *self, LokyFuture *future)
+{
+  *self = (LokyWaiter){ .future = future, .bell = -1 };
+  g_cond_init (&self->cond);
+}
+
+void
+loky_waiter_clear (LokyWaiter *self)
+{
+  g_assert (!self->listens);
+  g_cond_clear (&self->cond);
+}
+
+void
+loky_waiter_wake_locked (LokyWaiter *self)
+{
+  if (!self->listens)
+    {
+      g_cond_signal (&self->cond);
+      return;
+    }
+  g_atomic_int_set (&self->is_rung, TRUE);
+  if (self->bell >= 0)
+    eventfd_write (self->bell, 1);
+}
+
+/* --- bells ------------------------------------------------------------------------------------ */
+
+static void
+take_bell_locked (LokyPool *self, LokyWaiter *waiter)
+{
+  if (self->bells->len > 0)
+    {
+      waiter->bell = g_array_index (self->bells, int, self->bells->len - 1);
+      g_array_set_size (self->bells, self->bells->len - 1);
+      return;
+    }
+  waiter->bell = loky_fd_above_standard (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK));
+  loky_fork_guard_add (waiter->bell);
+}
+
+static void
+return_bell_locked (LokyPool *self, LokyWaiter *waiter)
+{
+  eventfd_t rings;
+
+  if (waiter->bell < 0)
+    return;
+  if (g_atomic_int_get (&waiter->is_rung))
+    eventfd_read (waiter->bell, &rings);
+  if (self->bells->len < MAX_IDLE_BELLS && !self->is_closing)
+    g_array_append_val (self->bells, waiter->bell);
+  else
+    loky_fork_guard_close (&waiter->bell);
+  waiter->bell = -1;
+}
+
+void
+loky_pool_drop_bells_locked (LokyPool *self)
+{
+  for (guint i = 0; i < self->bells->len; i++)
+    loky_fork_guard_close (&g_array_index (self->bells, int, i));
+  g_array_set_size (self->bells, 0);
+}
+
+/* --- listening -------------------------------------------------------------------------------- */
+
+/* Whether the monitor is woken by what comes from workers. */
+static void
+set_monitor_listens (LokyPool *self, gboolean listens)
+{
+  struct epoll_event event = { .events = listens ? EPOLLIN : 0, .data.ptr = NULL };
+
+  epoll_ctl (self->epoll_fd, EPOLL_CTL_MOD, self->channels_fd, &event);
+}
+
+static gboolean
+is_rung (LokyWaiter *waiter)
+{
+  return g_atomic_int_get (&waiter->is_rung);
+}
+
+/* Whether nobody but threads that wait for it has to be told of the end. */
+static gboolean
+is_plain (LokyPool *self, LokyFuture *future)
+{
+  gboolean is_plain;
+
+  loky_pool_lock (self);
+  is_plain = future->listener == NULL && future->asynchronous == NULL;
+  loky_pool_unlock (self);
+  return is_plain;
+}
+
+static void
+tell_deferred (LokyPool *self, LokyPoolDeferred *deferred)
+{
+  LokyFuture *others = NULL;
+  LokyFuture **tail = &others;
+
+  while (deferred->ended != NULL)
+    {
+      LokyFuture *future = deferred->ended;
+
+      deferred->ended = future->next_ended;
+      future->next_ended = NULL;
+      if (is_plain (self, future))
+        loky_pool_announce (future);
+      else
+        {
+          *tail = future;
+          tail = &future->next_ended;
+        }
+    }
+  if (others == NULL && deferred->waits == NULL)
+    return;
+  loky_pool_lock (self);
+  /* In the order in which they have ended, behind those that are there. */
+  for (tail = &self->to_announce; *tail != NULL; tail = &(*tail)->next_ended)
+    ;
+  *tail = others;
+  self->over_waits = g_slist_concat (self->over_waits, deferred->waits);
+  g_source_set_ready_time (self->source, 0);
+  loky_pool_unlock (self);
+}
+
+/* With the reader lock. FALSE: there is something for the monitor. */
+static gboolean
+read_all (LokyPool *self, LokyPoolDeferred *deferred)
+{
+  struct epoll_event events[N_EVENTS];
+  int n_events = epoll_wait (self->channels_fd, events, N_EVENTS, 0);
+  gboolean is_sound = TRUE;
+
+  for (int i = 0; i < n_events; i++)
+    {
+      LokyPoolWorker *worker = ((LokyWatch *) events[i].data.ptr)->worker;
+
+      if ((events[i].events & EPOLLOUT) != 0)
+        loky_pool_flush_worker (self, worker, deferred);
+      if ((events[i].events & ~(guint32) EPOLLOUT) != 0)
+        is_sound &= loky_pool_read_for_waiter (self, worker, deferred);
+    }
+  return is_sound;
+}
+
+/* @worker: the one to read; NULL for all that have sent something. */
+static void
+read_some (LokyPool *self, LokyWaiter *waiter, LokyPoolWorker *worker)
+{
+  LokyPoolDeferred deferred = { .ended_tail = &deferred.ended };
+  gboolean is_sound;
+
+  if (!g_mutex_trylock (&self->reader_lock))
+    {
+      waiter->is_deaf = TRUE;
+      return;
+    }
+  is_sound = worker != NULL ? loky_pool_read_for_waiter (self, worker, &deferred)
+                            : read_all (self, &deferred);
+  g_mutex_unlock (&self->reader_lock);
+  tell_deferred (self, &deferred);
+  waiter->is_deaf |= !is_sound;
+}
+
+static void
+spin (LokyPool *self, LokyWaiter *waiter, LokyPoolWorker *worker, gint64 spin_time)
+{
+  if (!loky_spin_take_token ())
+    return;
+  if (loky_spin_begin (&self->spin, spin_time))
+    do
+      {
+        if (loky_control_get_sent_from_worker (&worker->control) !=
+            __atomic_load_n (&worker->sent_seen, __ATOMIC_RELAXED))
+          read_some (self, waiter, worker);
+      }
+    while (!is_rung (waiter) && !waiter->is_deaf && loky_spin_go_on (&self->spin));
+  loky_spin_return_token ();
+}
+
+/* Sleeps until something comes, and reads it. FALSE: the time is over. */
+static gboolean
+poll_channels (LokyPool *self, LokyWaiter *waiter, int bell, gint64 end)
+{
+  struct pollfd fds[2] = { { .fd = self->channels_fd, .events = POLLIN },
+                           { .fd = bell, .events = POLLIN } };
+  gint64 left = end < 0 ? 0 : end - g_get_monotonic_time ();
+  struct timespec timeout = { .tv_sec = left / G_USEC_PER_SEC,
+                              .tv_nsec = left % G_USEC_PER_SEC * 1000 };
+
+  if (end >= 0 && left <= 0)
+    return FALSE;
+  if (ppoll (fds, G_N_ELEMENTS (fds), end < 0 ? NULL : &timeout, NULL) > 0 && fds[0].revents != 0)
+    read_some (self, waiter, NULL);
+  return TRUE;
+}
+
+/* How long the result is worth spinning for, in ns, and where it comes from. */
+static gint64
+plan_spin_locked (LokyPool *self, LokyWaiter *waiter, LokyPoolWorker **worker)
+{
+  LokySchedulerTask *task = &waiter->future->task;
+
+  *worker = NULL;
+  /* Who sleeps is woken on this CPU, if this thread is about to sleep, too. */
+  if (self->spin_time == 0 || waiter->woke_worker || task->state != LOKY_TASK_STATE_SENT ||
+      task->worker->state >= LOKY_WORKER_STATE_DYING || task->function->run_time < 0 ||
+      task->worker->ahead > self->spin_time ||
+      loky_control_is_asleep (&((LokyPoolWorker *) task->worker)->control))
+    return 0;
+  *worker = loky_pool_worker_ref ((LokyPoolWorker *) task->worker);
+  return self->spin_time;
+}
+
+void
+loky_pool_listen_locked (LokyPool *self, LokyWaiter *waiter)
+{
+  if (self->listener != NULL || !self->has_thread || self->is_closing || waiter->is_deaf)
+    return;
+  self->listener = waiter;
+  waiter->listens = TRUE;
+  g_atomic_int_set (&waiter->is_rung, FALSE);
+  if (!self->is_unheard)
+    set_monitor_listens (self, FALSE);
+  self->is_unheard = FALSE;
+}
+
+/* Where nothing is to come, nobody has to listen before something is asked for: two system calls are saved for
+ * each of many calls in a row. */
+static void
+stop_listening_locked (LokyPool *self, LokyWaiter *waiter)
+{
+  waiter->listens = FALSE;
+  self->listener = NULL;
+  self->is_unheard = !self->is_closing && loky_scheduler_is_quiet (self->scheduler);
+  if (!self->is_unheard)
+    set_monitor_listens (self, TRUE);
+  if (self->is_closing)
+    g_cond_signal (&self->listener_left);
+}
+
+void
+loky_pool_be_heard_locked (LokyPool *self)
+{
+  if (!self->is_unheard || self->listener != NULL)
+    return;
+  self->is_unheard = FALSE;
+  set_monitor_listens (self, TRUE);
+}
+
+static gboolean
+hear_locked (LokyPool *self, LokyWaiter *waiter, gint64 end)
+{
+  gboolean in_time = TRUE;
+  LokyPoolWorker *worker;
+  gint64 spin_time = plan_spin_locked (self, waiter, &worker);
+
+  loky_pool_unlock (self);
+
+  if (worker != NULL)
+    {
+      spin (self, waiter, worker, spin_time);
+      loky_pool_worker_unref (worker);
+    }
+  if (!is_rung (waiter) && !waiter->is_deaf)
+    {
+      loky_pool_lock (self);
+      take_bell_locked (self, waiter);
+      loky_pool_unlock (self);
+      waiter->is_deaf = waiter->bell < 0;
+      while (in_time && !is_rung (waiter) && !waiter->is_deaf)
+        in_time = poll_channels (self, waiter, waiter->bell, end);
+    }
+
+  loky_pool_lock (self);
+  return_bell_locked (self, waiter);
+  stop_listening_locked (self, waiter);
+  return in_time;
+}
+
+gboolean
+loky_pool_await_locked (LokyPool *self, LokyWaiter *waiter, gint64 end)
+{
+  loky_pool_listen_locked (self, waiter);
+  if (waiter->listens)
+    return hear_locked (self, waiter, end);
+  return loky_pool_wait_locked (self, &waiter->cond, end);
+}
