@@ -10,6 +10,9 @@
 
 G_BEGIN_DECLS
 
+/* loky_cpu_count() as it was at the first call: it reads several files, and waiting is tuned by it only. */
+guint loky_cpu_count_once (void);
+
 /* The least quota over the groups that the file @proc_cgroup names (as /proc/self/cgroup does),
  * below the mount point @cgroup_root. */
 guint loky_cpu_count_cgroup (const char *proc_cgroup, const char *cgroup_root);

@@ -185,3 +185,13 @@ loky_cpu_count (void)
   count = MIN (count, loky_cpu_count_environment (g_getenv ("LOKY_MAX_CPU_COUNT")));
   return count;
 }
+
+guint
+loky_cpu_count_once (void)
+{
+  static gsize count;
+
+  if (g_once_init_enter (&count))
+    g_once_init_leave (&count, loky_cpu_count ());
+  return (guint) count;
+}

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 
+#include "loky-cpu-count-private.h"
 #include "loky-error.h"
 #include "loky-fork-guard-private.h"
 #include "loky-pool-internal.h"
@@ -88,6 +89,7 @@ loky_pool_new (guint max_workers)
   self->fork_generation = (guint) g_atomic_int_get (&fork_generation);
   g_mutex_init (&self->lock);
   self->scheduler = loky_scheduler_new (max_workers);
+  loky_scheduler_set_n_cpus (self->scheduler, loky_cpu_count_once ());
   self->actions = g_array_new (FALSE, FALSE, sizeof (LokyAction));
   self->functions
       = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) function_free);

@@ -131,6 +131,7 @@ struct _LokySchedulerWorker
   gint64 ahead; /* expected run time of what it has, in ns */
   gint64 last_activity;
   gboolean is_stalled;
+  gboolean is_brisk;
   gboolean has_served; /* said hello */
   gboolean has_worked; /* returned a task */
   gboolean may_leave;  /* was told to: however it ends then, no task is lost */
@@ -208,6 +209,8 @@ void loky_scheduler_set_idle_timeout (LokyScheduler *self,
                                       gint64 idle_timeout,
                                       gint64 now,
                                       GArray *actions);
+/* How many workers can run at the same time; not limited unless it is set. */
+void loky_scheduler_set_n_cpus (LokyScheduler *self, guint n_cpus);
 void loky_scheduler_set_crash_policy (LokyScheduler *self, LokyCrashPolicy crash_policy);
 /* How long a worker has to say hello; for those that are started from now on. In µs. */
 void loky_scheduler_set_start_timeout (LokyScheduler *self, gint64 start_timeout);

@@ -8,6 +8,10 @@
 /* How much work is sent ahead to a worker, in ns of expected run time. */
 #define AHEAD_BUDGET (1000 * 1000)
 
+/* Tasks that are shorter than this are not worth waking a worker for when all CPUs have one that is busy, and
+ * work that is less than this is not worth having back for an idle one, in ns. */
+#define WAKE_TIME (50 * 1000)
+
 /* A worker that has had tasks waiting behind its current one for this long gives them back, in µs. */
 #define STALL_TIME (5 * 1000)
 
@@ -45,6 +49,7 @@ struct _LokyScheduler
   LokyExecutorState state;
   LokyCrashPolicy crash_policy;
   guint max_workers;
+  guint n_cpus;
   gint64 idle_timeout;
   gint64 start_timeout;
   gint64 heartbeat;
@@ -59,6 +64,7 @@ struct _LokyScheduler
   GQueue idle; /* the most recently used first */
   GQueue open; /* busy, with room for more; taken in turn */
   guint n_busy;
+  guint n_brisk;
   guint64 n_ahead; /* tasks that were sent behind another one */
   guint n_recalls; /* that were asked for and not answered */
   gboolean is_undecided; /* an answer changed something */
@@ -245,9 +251,22 @@ complete (LokyScheduler *self, LokySchedulerTask *task, LokyOutcome outcome, GAr
 
 /* --- the workers ------------------------------------------------------------------------------ */
 
+/* A worker is brisk that works off short tasks, more of which wait at it. */
 static void
-unlist (LokySchedulerWorker *worker)
+note_brisk (LokyScheduler *self, LokySchedulerWorker *worker)
 {
+  gboolean is_brisk = worker->state == LOKY_WORKER_STATE_READY && !worker->is_stalled &&
+                      worker->tasks.length > 1;
+
+  if (is_brisk != worker->is_brisk)
+    self->n_brisk += is_brisk ? 1 : -1;
+  worker->is_brisk = is_brisk;
+}
+
+static void
+unlist (LokyScheduler *self, LokySchedulerWorker *worker)
+{
+  note_brisk (self, worker);
   if (worker->list != NULL)
     g_queue_unlink (worker->list, &worker->list_link);
   worker->list = NULL;
@@ -267,9 +286,10 @@ relist (LokyScheduler *self, LokySchedulerWorker *worker)
       else if (!worker->is_stalled && worker->ahead < AHEAD_BUDGET && worker->n_free_slots > 0)
         list = &self->open;
     }
+  note_brisk (self, worker);
   if (list == worker->list)
     return;
-  unlist (worker);
+  unlist (self, worker);
   worker->list = list;
   if (list == &self->idle)
     g_queue_push_head_link (list, &worker->list_link);
@@ -302,7 +322,7 @@ tell_to_leave (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now, GAr
 {
   worker->state = LOKY_WORKER_STATE_LEAVING;
   worker->may_leave = TRUE;
-  unlist (worker);
+  unlist (self, worker);
   set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER, later (now, LEAVE_TIME));
   act (actions, LOKY_ACTION_LEAVE, NULL, worker);
 }
@@ -397,15 +417,12 @@ choose_open (LokyScheduler *self)
   return second != NULL && second->ahead < first->ahead ? second : first;
 }
 
-/* The worker for the next task: an idle one, the most recently used first, as its caches are warm;
- * else one whose work ahead is short enough that nothing waits behind it for long. */
+/* One whose work ahead is short enough that nothing waits behind it for long, or NULL. */
 static LokySchedulerWorker *
-choose_worker (LokyScheduler *self, LokySchedulerTask *task)
+take_open (LokyScheduler *self, LokySchedulerTask *task)
 {
-  LokySchedulerWorker *worker = g_queue_peek_head (&self->idle);
+  LokySchedulerWorker *worker;
 
-  if (worker != NULL)
-    return worker;
   if (g_queue_is_empty (&self->open) || task->function->run_time < 0)
     return NULL;
   worker = choose_open (self);
@@ -414,6 +431,23 @@ choose_worker (LokyScheduler *self, LokySchedulerTask *task)
   g_queue_unlink (&self->open, &worker->list_link);
   g_queue_push_tail_link (&self->open, &worker->list_link);
   return worker;
+}
+
+/* The worker for the next task: an idle one, the most recently used first, as its caches are warm; else a busy
+ * one. The other way round for the shortest of tasks when there is no CPU for another worker; they rather wait
+ * when all CPUs have one that is at such tasks. */
+static LokySchedulerWorker *
+choose_worker (LokyScheduler *self, LokySchedulerTask *task)
+{
+  gboolean is_short = task->function->run_time >= 0 && task->function->run_time < WAKE_TIME;
+  LokySchedulerWorker *worker = NULL;
+
+  if (is_short && self->n_busy >= self->n_cpus)
+    worker = take_open (self, task);
+  if (worker != NULL || (is_short && self->n_brisk >= self->n_cpus))
+    return worker;
+  worker = g_queue_peek_head (&self->idle);
+  return worker != NULL ? worker : take_open (self, task);
 }
 
 static void
@@ -463,7 +497,8 @@ share (LokyScheduler *self, GArray *actions)
 {
   LokySchedulerWorker *richest = NULL;
 
-  if (self->n_ahead == 0 || self->n_queued > 0 || g_queue_is_empty (&self->idle))
+  if (self->n_ahead == 0 || self->n_queued > 0 || g_queue_is_empty (&self->idle) ||
+      self->n_busy >= self->n_cpus)
     return;
   for (GList *l = self->workers.head; l != NULL; l = l->next)
     {
@@ -473,7 +508,7 @@ share (LokyScheduler *self, GArray *actions)
           (richest == NULL || worker->tasks.length > richest->tasks.length))
         richest = worker;
     }
-  if (richest != NULL)
+  if (richest != NULL && (richest->ahead >= WAKE_TIME || richest->is_stalled))
     take_back (self, richest, richest->tasks.length / 2, actions);
 }
 
@@ -538,6 +573,7 @@ loky_scheduler_new (guint max_workers)
   LokyScheduler *self = g_new0 (LokyScheduler, 1);
 
   self->max_workers = MAX (max_workers, 1);
+  self->n_cpus = G_MAXUINT;
   self->idle_timeout = -1;
   self->start_timeout = START_TIME;
   self->heartbeat = -1;
@@ -556,6 +592,12 @@ loky_scheduler_free (LokyScheduler *self)
   g_ptr_array_unref (self->levels);
   g_sequence_free (self->deadlines);
   g_free (self);
+}
+
+void
+loky_scheduler_set_n_cpus (LokyScheduler *self, guint n_cpus)
+{
+  self->n_cpus = n_cpus;
 }
 
 void
@@ -703,7 +745,7 @@ loky_scheduler_set_max_workers (LokyScheduler *self,
           continue;
         }
       worker->state = LOKY_WORKER_STATE_RETIRING;
-      unlist (worker);
+      unlist (self, worker);
       if (worker->tasks.length > 1)
         take_back (self, worker, worker->tasks.length - 1, actions);
       rest (self, worker, now, actions);
@@ -917,7 +959,7 @@ loky_scheduler_worker_dying (LokyScheduler *self, LokySchedulerWorker *worker, g
   if (worker->state == LOKY_WORKER_STATE_STARTING)
     self->n_starting--;
   worker->state = LOKY_WORKER_STATE_DYING;
-  unlist (worker);
+  unlist (self, worker);
   clear_deadline (&worker->beat);
   set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER, later (now, KILL_TIME));
 }
@@ -968,7 +1010,7 @@ loky_scheduler_worker_gone (LokyScheduler *self,
   if (last == LOKY_WORKER_STATE_STARTING)
     self->n_starting--;
   worker->state = LOKY_WORKER_STATE_GONE;
-  unlist (worker);
+  unlist (self, worker);
   clear_deadline (&worker->deadline);
   clear_deadline (&worker->beat);
   g_queue_unlink (&self->workers, &worker->pool_link);

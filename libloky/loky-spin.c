@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-#include "loky-cpu-count.h"
+#include "loky-cpu-count-private.h"
 
 /* The clock is looked at each so many rounds, of some 40 ns each. */
 #define ROUNDS 8
@@ -30,11 +30,7 @@ loky_spin_now (void)
 guint
 loky_spin_count_tokens (void)
 {
-  static gsize once;
-
-  if (g_once_init_enter (&once))
-    g_once_init_leave (&once, 1 + loky_cpu_count () / 2);
-  return (guint) once - 1;
+  return loky_cpu_count_once () / 2;
 }
 
 gboolean

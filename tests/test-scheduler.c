@@ -283,6 +283,55 @@ test_shared_with_an_idle_worker (Harness *self, gconstpointer user_data)
   expect (self, "end:2=result");
 }
 
+/* With a CPU for one worker only, the shortest of tasks do not wake another. */
+static void
+test_short_ones_wake_nobody (Harness *self, gconstpointer user_data)
+{
+  prepare (self, 3, 1000);
+  set_n_cpus (self, 1);
+  for (guint i = 0; i < 3; i++)
+    submit (self);
+  expect (self, "send:1@3 send:2@3 send:3@3");
+  result (self, 1);
+  expect (self, "end:1=result");
+}
+
+/* They wait even where no more can be sent ahead; longer ones do not. */
+static void
+test_short_ones_wait_for_the_brisk (Harness *self, gconstpointer user_data)
+{
+  prepare (self, 2, 49 * 1000);
+  set_n_cpus (self, 1);
+  for (guint i = 0; i < 22; i++)
+    submit (self);
+  g_assert_cmpuint (get_worker (self, 1)->scheduling.tasks.length, ==, 0);
+  g_assert_cmpuint (loky_scheduler_get_n_queued (self->scheduler), ==, 2);
+  /* Its turn comes with the next result. */
+  forget (self);
+  give_back (self, get_task (self, 1), LOKY_OUTCOME_RESULT, 49 * 1000);
+  expect (self, "end:1=result send:21@2");
+  self->function.run_time = 51 * 1000;
+  forget (self);
+  submit (self);
+  expect (self, "send:22@1 send:23@1");
+}
+
+/* A task takes longer than was expected: those that wait for its worker go to another one. */
+static void
+test_short_ones_do_not_wait_for_the_stalled (Harness *self, gconstpointer user_data)
+{
+  prepare (self, 2, 49 * 1000);
+  set_n_cpus (self, 1);
+  for (guint i = 0; i < 22; i++)
+    submit (self);
+  begin (self, get_task (self, 1));
+  forget (self);
+  pass_time (self, 5 * MSEC);
+  g_assert_cmpuint (get_worker (self, 1)->scheduling.tasks.length, >=, 20);
+  g_assert_cmpuint (get_worker (self, 2)->scheduling.tasks.length, ==, 1);
+  forget (self);
+}
+
 /* What was taken back for the one that has nothing to do is not sent to where it came from. */
 static void
 test_shared_tasks_do_not_return (Harness *self, gconstpointer user_data)
@@ -1676,6 +1725,9 @@ add_sending (void)
   ADD ("sent-ahead-in-turn", test_sent_ahead_in_turn);
   ADD ("shared-with-an-idle-worker", test_shared_with_an_idle_worker);
   ADD ("shared-tasks-do-not-return", test_shared_tasks_do_not_return);
+  ADD ("short-ones-wake-nobody", test_short_ones_wake_nobody);
+  ADD ("short-ones-wait-for-the-brisk", test_short_ones_wait_for_the_brisk);
+  ADD ("short-ones-do-not-wait-for-the-stalled", test_short_ones_do_not_wait_for_the_stalled);
   ADD ("taken-back-after-a-stall", test_taken_back_after_a_stall);
   ADD ("no-stall-while-tasks-return", test_no_stall_while_tasks_return);
   ADD ("find-believes-nothing", test_find_believes_nothing);

@@ -5,6 +5,10 @@
 #define STALL_TIME (5 * MSEC)
 #define LOOK_TIME (1000 * MSEC)
 
+/* Tasks that are expected to be shorter are not worth another worker than those for which there are CPUs, in
+ * ns. */
+#define WAKE_TIME (50 * 1000)
+
 static gboolean
 is_set (const LokyDeadline *deadline)
 {
@@ -123,6 +127,8 @@ world_check_kill (World *self, const WorldWorker *worker, LokyKillReason reason)
 typedef struct
 {
   guint n_tasks, n_queued, n_ahead;
+  guint n_short; /* of those that are queued */
+  guint n_brisk; /* workers with tasks behind the first, and not found to be held up */
   guint n_dying;  /* at workers that die */
   guint n_unseen; /* were behind another, are the next, and were not seen to have begun */
   guint n_workers, n_serving, n_busy, n_resting, n_live;
@@ -237,6 +243,12 @@ is_unseen (const LokySchedulerWorker *worker)
          worker->state < LOKY_WORKER_STATE_DYING;
 }
 
+static gboolean
+is_short (const LokySchedulerTask *task)
+{
+  return task->function->run_time >= 0 && task->function->run_time < WAKE_TIME;
+}
+
 static Counts
 count (World *self)
 {
@@ -249,6 +261,7 @@ count (World *self)
       check_task (self, &self->tasks[i]);
       counts.n_tasks += state != LOKY_TASK_STATE_ENDED;
       counts.n_queued += state == LOKY_TASK_STATE_QUEUED;
+      counts.n_short += state == LOKY_TASK_STATE_QUEUED && is_short (&self->tasks[i].scheduling);
     }
   for (guint i = self->first_worker; i < self->n_workers; i++)
     {
@@ -262,6 +275,7 @@ count (World *self)
       counts.n_busy += worker->tasks.length > 0;
       counts.n_resting += is_ready && worker->tasks.length == 0;
       counts.n_ahead += MAX (worker->tasks.length, 1) - 1;
+      counts.n_brisk += is_ready && worker->tasks.length > 1 && !worker->is_stalled;
       counts.n_unseen += is_unseen (worker);
       if (worker->state == LOKY_WORKER_STATE_DYING)
         counts.n_dying += worker->tasks.length;
@@ -275,7 +289,10 @@ check_progress (World *self, const Counts *counts)
 {
   gint64 deadline = loky_scheduler_get_deadline (self->scheduler);
 
-  WORLD_CHECK (counts->n_queued == 0 || counts->n_resting == 0, "%u tasks wait beside %u workers that rest",
+  /* But for short ones, while each CPU has a worker that is at such tasks; it is looked at soon. */
+  WORLD_CHECK (counts->n_queued == 0 || counts->n_resting == 0 ||
+                   (counts->n_short > 0 && counts->n_brisk >= self->n_cpus),
+               "%u tasks wait beside %u workers that rest",
                counts->n_queued, counts->n_resting);
   WORLD_CHECK (counts->n_ahead == 0 || (deadline >= 0 && deadline <= self->now + STALL_TIME),
                "nobody looks for what waits behind another task");

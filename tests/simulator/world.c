@@ -573,9 +573,11 @@ world_begin (World *self, guint max_workers, gboolean is_mad)
 {
   World fresh = {
     .scheduler = loky_scheduler_new (max_workers),
-    .functions = { { -1 }, { -1 }, { 50 * 1000 } },
+    .functions = { { -1 }, { -1 }, { 20 * 1000 } },
     .now = 1000 * SECOND,
     .max_workers = max_workers,
+    /* Fewer than workers, but in the smallest of worlds. */
+    .n_cpus = MAX (max_workers / 2, 1),
     .idle_timeout = -1,
     .heartbeat = -1,
     .is_mad = is_mad,
@@ -588,6 +590,7 @@ world_begin (World *self, guint max_workers, gboolean is_mad)
   };
 
   *self = fresh;
+  loky_scheduler_set_n_cpus (self->scheduler, self->n_cpus);
   world_check_all (self);
 }
 

@@ -80,6 +80,7 @@ typedef struct
   LokySchedulerFunction functions[WORLD_N_FUNCTIONS];
   gint64 now;
   guint max_workers;
+  guint n_cpus;
   gint64 idle_timeout;
   gint64 heartbeat;
   LokyCrashPolicy policy;
