@@ -46,7 +46,7 @@ struct _LokyFuture
   LokyPool *pool;
   LokyFunction *function;
   LokyMailbox *mailbox;
-  LokyMailboxEntry *entry; /* the mailbox's lock */
+  LokyMailboxItem item; /* the mailbox's lock */
   GMainContext *context;   /* until the end was posted */
 
   /* set at submit, cleared at the end */
@@ -81,12 +81,6 @@ typedef enum
 } LokyNews;
 
 LokyFuture *loky_future_new (void);
-
-/* Where the mailbox keeps its entry for the future. */
-LokyMailboxEntry **loky_future_get_mailbox_entry (LokyFuture *self);
-
-/* In the future's context: emits what there is to emit. */
-void loky_future_deliver (LokyFuture *self);
 
 /* Posts news to the future's context. Any thread, no lock. */
 void loky_future_post (LokyFuture *self, LokyNews news);

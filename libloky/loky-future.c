@@ -43,6 +43,8 @@ typedef struct
   gatomicrefcount ref_count;
   LokyFuture *future;
   GTask *task;
+  LokyMailbox *mailbox; /* of the task's context */
+  LokyMailboxItem item;
   GSource *cancellation;
   gboolean cancels;
 } LokyAsyncWait;
@@ -68,7 +70,7 @@ loky_future_dispose (GObject *object)
   LokyFuture *self = LOKY_FUTURE (object);
 
   if (self->mailbox != NULL)
-    loky_mailbox_forget (self->mailbox, self);
+    loky_mailbox_forget (self->mailbox, &self->item);
 
   G_OBJECT_CLASS (loky_future_parent_class)->dispose (object);
 }
@@ -170,21 +172,32 @@ loky_future_class_init (LokyFutureClass *klass)
                               NULL, G_TYPE_NONE, 0);
 }
 
+/* In the future's context: emits what there is to emit. */
+static void
+deliver_news (LokyMailboxItem *item)
+{
+  LokyFuture *self = item->future;
+  guint news = g_atomic_int_and (&self->news, 0);
+
+  if ((news & LOKY_NEWS_PROGRESS) != 0)
+    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_PROGRESS]);
+  if ((news & LOKY_NEWS_END) != 0)
+    {
+      g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_STATE]);
+      g_signal_emit (self, done_signal, 0);
+    }
+}
+
 static void
 loky_future_init (LokyFuture *self)
 {
+  self->item.deliver = deliver_news;
 }
 
 LokyFuture *
 loky_future_new (void)
 {
   return g_object_new (LOKY_TYPE_FUTURE, NULL);
-}
-
-LokyMailboxEntry **
-loky_future_get_mailbox_entry (LokyFuture *self)
-{
-  return &self->entry;
 }
 
 void
@@ -198,21 +211,7 @@ loky_future_post (LokyFuture *self, LokyNews news)
    * before the context is next iterated, if its owner keeps it so long. */
   owned = g_signal_has_handler_pending (self, done_signal, 0, FALSE);
   g_atomic_int_or (&self->news, news);
-  loky_mailbox_post (self->mailbox, self, owned);
-}
-
-void
-loky_future_deliver (LokyFuture *self)
-{
-  guint news = g_atomic_int_and (&self->news, 0);
-
-  if ((news & LOKY_NEWS_PROGRESS) != 0)
-    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_PROGRESS]);
-  if ((news & LOKY_NEWS_END) != 0)
-    {
-      g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_STATE]);
-      g_signal_emit (self, done_signal, 0);
-    }
+  loky_mailbox_post_future (self->mailbox, self, &self->item, owned);
 }
 
 static void
@@ -221,6 +220,7 @@ async_wait_unref (LokyAsyncWait *wait)
   if (!g_atomic_ref_count_dec (&wait->ref_count))
     return;
   g_clear_object (&wait->task);
+  g_clear_pointer (&wait->mailbox, loky_mailbox_unref);
   g_object_unref (wait->future);
   g_free (wait);
 }
@@ -235,6 +235,20 @@ async_wait_release (LokyAsyncWait *wait)
       g_clear_pointer (&wait->cancellation, g_source_unref);
     }
   async_wait_unref (wait);
+}
+
+#define ASYNC_WAIT_FROM_ITEM(it)                                                                   \
+  ((LokyAsyncWait *) ((char *) (it) - G_STRUCT_OFFSET (LokyAsyncWait, item)))
+
+/* In the task's context, by a source of it: the callback is called at once. */
+static void
+deliver_end (LokyMailboxItem *item)
+{
+  LokyAsyncWait *wait = ASYNC_WAIT_FROM_ITEM (item);
+
+  LOKY_TSAN_ACQUIRE (wait);
+  g_task_return_pointer (wait->task, g_object_ref (wait->future), g_object_unref);
+  async_wait_release (wait);
 }
 
 void
@@ -270,8 +284,8 @@ loky_future_announce (LokyFuture *self)
     {
       LokyAsyncWait *wait = l->data;
 
-      g_task_return_pointer (wait->task, g_object_ref (self), g_object_unref);
-      async_wait_release (wait);
+      LOKY_TSAN_RELEASE (wait);
+      loky_mailbox_post (wait->mailbox, &wait->item);
     }
   g_slist_free (waits);
   if (listener != NULL)
@@ -544,6 +558,7 @@ loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels)
   wait->future = g_object_ref (self);
   wait->task = task;
   wait->cancels = cancels;
+  wait->item.deliver = deliver_end;
   /* The error of a cancelled wait is given by the source below, at once. */
   g_task_set_check_cancellable (task, FALSE);
   if (cancellable != NULL)
@@ -560,6 +575,7 @@ loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels)
   if (!is_announced)
     {
       self->asynchronous = g_slist_prepend (self->asynchronous, wait);
+      wait->mailbox = loky_pool_ensure_mailbox_locked (self->pool, g_task_get_context (task));
       /* Under the lock: the end, which frees the wait, may come at once. */
       if (wait->cancellation != NULL)
         g_source_attach (wait->cancellation, g_task_get_context (task));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Brings news of futures to the GMainContext in which they were made: one mailbox, with one GSource,
- * for each context and pool. The context is woken only when the mailbox was empty, and held up for at
- * most a millisecond a turn.
+/* Brings news to a GMainContext: of futures to the one in which they were made, and the ends of calls to the one
+ * in which they were begun. There is one mailbox, with one GSource, for each context and pool. The context is
+ * woken only when the mailbox was empty, and held up for at most a millisecond a turn.
  *
- * Posting: any thread, no lock of the caller's needed; the mailbox's lock is a leaf. Delivery: in the
- * thread that iterates the context, without any lock.
+ * Posting: any thread, no lock of the caller's needed; the mailbox's lock is a leaf. The context must not go
+ * meanwhile. Delivery: in the thread that iterates the context, without any lock.
  *
  * The source owns what is in the mailbox: it goes when the context goes. */
 
@@ -17,25 +17,45 @@
 G_BEGIN_DECLS
 
 typedef struct _LokyMailbox LokyMailbox;
+typedef struct _LokyMailboxItem LokyMailboxItem;
 
-/* What the mailbox keeps of a future, while it is queued. */
-typedef struct _LokyMailboxEntry LokyMailboxEntry;
+/* In the context's thread, once for each time that it was posted, or elsewhere when the context is gone. */
+typedef void (*LokyMailboxDeliver) (LokyMailboxItem *item);
+
+/* Something that can be posted: a part of a larger structure, which stays until it was delivered. */
+struct _LokyMailboxItem
+{
+  LokyMailboxDeliver deliver;
+
+  /*< private; the mailbox's lock >*/
+  GList link;
+  LokyFuture *future; /* of which this is a part, or NULL */
+  gboolean is_queued;
+  gboolean is_owned; /* the mailbox has a reference to the future */
+  gint n_taken;      /* atomic: it is about to be referenced */
+};
 
 LokyMailbox *loky_mailbox_new (GMainContext *context);
 LokyMailbox *loky_mailbox_ref (LokyMailbox *self);
 void loky_mailbox_unref (LokyMailbox *self);
 
-/* Ends the mailbox: what was not delivered is dropped. */
+/* Ends the mailbox: futures that were not delivered are dropped, all else is delivered at once. */
 void loky_mailbox_close (LokyMailbox *self);
 
 /* The context is gone, or the mailbox was closed. */
 gboolean loky_mailbox_is_dead (LokyMailbox *self);
 
-/* Queues @future unless it is queued already. With @owned the mailbox holds a reference until it was
+/* Queues @item, which is not queued. */
+void loky_mailbox_post (LokyMailbox *self, LokyMailboxItem *item);
+
+/* Queues the item of @future unless it is queued already. With @owned the mailbox holds a reference until it was
  * delivered; without, the future is forgotten when its last owner drops it (forget). */
-void loky_mailbox_post (LokyMailbox *self, LokyFuture *future, gboolean owned);
+void loky_mailbox_post_future (LokyMailbox *self,
+                               LokyFuture *future,
+                               LokyMailboxItem *item,
+                               gboolean owned);
 
 /* From the future's dispose. */
-void loky_mailbox_forget (LokyMailbox *self, LokyFuture *future);
+void loky_mailbox_forget (LokyMailbox *self, LokyMailboxItem *item);
 
 G_END_DECLS

@@ -10,7 +10,7 @@ struct _LokyMailbox
 {
   gatomicrefcount ref_count;
   GMutex lock;
-  GQueue entries; /* of LokyMailboxEntry; lock */
+  GQueue items;    /* of LokyMailboxItem; lock */
   GSource *source; /* NULL once the context is gone; lock */
 };
 
@@ -20,48 +20,51 @@ typedef struct
   LokyMailbox *mailbox;
 } MailboxSource;
 
-/* References are taken and dropped outside the lock: a language binding may call into its own locks
- * then, and hold those when it drops a future. That is why one without an owner is known by a weak
- * reference. */
-struct _LokyMailboxEntry
-{
-  GList link;
-  LokyFuture *future; /* valid under the lock: it leaves in its dispose */
-  gboolean is_owned;  /* the mailbox holds a reference; lock */
-  GWeakRef weak;
-};
-
-static void
-entry_free (LokyMailboxEntry *entry)
-{
-  g_weak_ref_clear (&entry->weak);
-  g_free (entry);
-}
-
-/* The next future that is still there, with a reference. */
-static LokyFuture *
+/* The next item that is still there; with a reference, if it is a future.
+ *
+ * References are taken and dropped outside the lock: a language binding may call into its own locks then, and
+ * hold those when it drops a future. A future without an owner is therefore marked as taken under the lock, and
+ * referenced after that; its dispose, which finds it so, waits for these few instructions, and the reference
+ * keeps it. They cannot wait for who disposes it in turn: a binding that still has the future is no last owner,
+ * and one that has not is not called. */
+static LokyMailboxItem *
 pop (LokyMailbox *self)
 {
-  for (;;)
+  gboolean is_unowned = FALSE;
+  LokyMailboxItem *item;
+  GList *link;
+
+  g_mutex_lock (&self->lock);
+  link = g_queue_pop_head_link (&self->items);
+  item = link != NULL ? link->data : NULL;
+  if (item != NULL)
     {
-      LokyMailboxEntry *entry;
-      LokyFuture *future;
-
-      g_mutex_lock (&self->lock);
-      entry = (LokyMailboxEntry *) g_queue_pop_head_link (&self->entries);
-      if (entry != NULL)
-        *loky_future_get_mailbox_entry (entry->future) = NULL;
-      else if (self->source != NULL)
-        g_source_set_ready_time (self->source, -1);
-      g_mutex_unlock (&self->lock);
-      if (entry == NULL)
-        return NULL;
-
-      future = entry->is_owned ? entry->future : g_weak_ref_get (&entry->weak);
-      entry_free (entry);
-      if (future != NULL)
-        return future;
+      is_unowned = item->future != NULL && !item->is_owned;
+      item->is_queued = FALSE;
+      item->is_owned = FALSE;
+      if (is_unowned)
+        g_atomic_int_inc (&item->n_taken);
     }
+  else if (self->source != NULL)
+    g_source_set_ready_time (self->source, -1);
+  g_mutex_unlock (&self->lock);
+
+  if (is_unowned)
+    {
+      g_object_ref (item->future);
+      g_atomic_int_add (&item->n_taken, -1);
+    }
+  return item;
+}
+
+static void
+deliver (LokyMailboxItem *item)
+{
+  LokyFuture *future = item->future;
+
+  item->deliver (item);
+  if (future != NULL)
+    g_object_unref (future);
 }
 
 static gboolean
@@ -69,30 +72,32 @@ dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
   LokyMailbox *self = ((MailboxSource *) source)->mailbox;
   gint64 end = g_get_monotonic_time () + TURN_TIME;
-  LokyFuture *future;
+  LokyMailboxItem *item;
 
-  while ((future = pop (self)) != NULL)
+  while ((item = pop (self)) != NULL)
     {
-      loky_future_deliver (future);
-      g_object_unref (future);
+      deliver (item);
       if (g_get_monotonic_time () >= end)
         break;
     }
   return G_SOURCE_CONTINUE;
 }
 
-/* The source was destroyed, by us or with its context: what was not delivered never will be. */
+/* The source was destroyed, by us or with its context: what was not delivered never will be there. */
 static void
 dispose (GSource *source)
 {
   LokyMailbox *self = ((MailboxSource *) source)->mailbox;
-  LokyFuture *future;
+  LokyMailboxItem *item;
 
   g_mutex_lock (&self->lock);
   self->source = NULL;
   g_mutex_unlock (&self->lock);
-  while ((future = pop (self)) != NULL)
-    g_object_unref (future);
+  while ((item = pop (self)) != NULL)
+    if (item->future != NULL)
+      g_object_unref (item->future);
+    else
+      item->deliver (item);
 }
 
 static void
@@ -110,7 +115,7 @@ loky_mailbox_new (GMainContext *context)
 
   g_atomic_ref_count_init (&self->ref_count);
   g_mutex_init (&self->lock);
-  g_queue_init (&self->entries);
+  g_queue_init (&self->items);
   self->source = g_source_new (&source_funcs, sizeof (MailboxSource));
   g_source_set_static_name (self->source, "[loky] futures");
   g_source_set_dispose_function (self->source, dispose);
@@ -150,55 +155,66 @@ loky_mailbox_is_dead (LokyMailbox *self)
   return is_dead;
 }
 
-void
-loky_mailbox_post (LokyMailbox *self, LokyFuture *future, gboolean owned)
+/* FALSE: the context is gone. */
+static gboolean
+push_locked (LokyMailbox *self, LokyMailboxItem *item)
 {
-  LokyMailboxEntry **place = loky_future_get_mailbox_entry (future);
-  LokyMailboxEntry *fresh = g_new0 (LokyMailboxEntry, 1);
-  gboolean is_taken = FALSE;
+  if (self->source == NULL)
+    return FALSE;
+  item->link.data = item;
+  item->is_queued = TRUE;
+  g_queue_push_tail_link (&self->items, &item->link);
+  if (self->items.length == 1)
+    g_source_set_ready_time (self->source, 0);
+  return TRUE;
+}
 
-  fresh->link.data = fresh;
-  fresh->future = future;
-  g_weak_ref_init (&fresh->weak, future);
-  if (owned)
-    g_object_ref (future);
+void
+loky_mailbox_post (LokyMailbox *self, LokyMailboxItem *item)
+{
+  gboolean is_queued;
 
   g_mutex_lock (&self->lock);
-  if (self->source != NULL)
+  is_queued = push_locked (self, item);
+  g_mutex_unlock (&self->lock);
+  if (!is_queued)
+    item->deliver (item);
+}
+
+void
+loky_mailbox_post_future (LokyMailbox *self,
+                          LokyFuture *future,
+                          LokyMailboxItem *item,
+                          gboolean owned)
+{
+  gboolean is_taken = FALSE;
+
+  if (owned)
+    g_object_ref (future);
+  g_mutex_lock (&self->lock);
+  item->future = future;
+  if (item->is_queued || push_locked (self, item))
     {
-      if (*place == NULL)
-        {
-          *place = g_steal_pointer (&fresh);
-          g_queue_push_tail_link (&self->entries, &(*place)->link);
-          if (self->entries.length == 1)
-            g_source_set_ready_time (self->source, 0);
-        }
-      is_taken = owned && !(*place)->is_owned;
-      (*place)->is_owned |= owned;
+      is_taken = owned && !item->is_owned;
+      item->is_owned |= owned;
     }
   g_mutex_unlock (&self->lock);
-
-  if (fresh != NULL)
-    entry_free (fresh);
   if (owned && !is_taken)
     g_object_unref (future);
 }
 
 void
-loky_mailbox_forget (LokyMailbox *self, LokyFuture *future)
+loky_mailbox_forget (LokyMailbox *self, LokyMailboxItem *item)
 {
-  LokyMailboxEntry **place = loky_future_get_mailbox_entry (future);
-  LokyMailboxEntry *entry = NULL;
-
   g_mutex_lock (&self->lock);
-  if (*place != NULL && !(*place)->is_owned)
+  if (item->is_queued && !item->is_owned)
     {
-      entry = g_steal_pointer (place);
-      g_queue_unlink (&self->entries, &entry->link);
+      item->is_queued = FALSE;
+      g_queue_unlink (&self->items, &item->link);
     }
   g_mutex_unlock (&self->lock);
-  if (entry != NULL)
-    entry_free (entry);
+  while (g_atomic_int_get (&item->n_taken) > 0)
+    g_thread_yield ();
 }
 
 void

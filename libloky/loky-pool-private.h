@@ -113,6 +113,8 @@ gboolean loky_pool_submit (LokyPool *self,
 gboolean loky_pool_cancel (LokyPool *self, LokyFuture *future);
 /* A future that has failed with @error already. */
 LokyFuture *loky_pool_make_failed (LokyPool *self, const char *task, const GError *error);
+/* For what is told in @context, which must not go before it was posted; a reference. */
+LokyMailbox *loky_pool_ensure_mailbox_locked (LokyPool *self, GMainContext *context);
 gboolean loky_pool_is_task_running_locked (LokyPool *self, LokySchedulerTask *task);
 gdouble loky_pool_get_task_progress_locked (LokyPool *self, LokySchedulerTask *task);
 

@@ -458,8 +458,8 @@ is_dead (gpointer key, gpointer value, gpointer user_data)
   return loky_mailbox_is_dead (value);
 }
 
-static LokyMailbox *
-ensure_mailbox_locked (LokyPool *self, GMainContext *context)
+LokyMailbox *
+loky_pool_ensure_mailbox_locked (LokyPool *self, GMainContext *context)
 {
   LokyMailbox *mailbox = g_hash_table_lookup (self->mailboxes, context);
 
@@ -519,7 +519,7 @@ loky_pool_submit (LokyPool *self,
       future->task.function = &future->function->scheduling;
       if (context != NULL)
         {
-          future->mailbox = ensure_mailbox_locked (self, context);
+          future->mailbox = loky_pool_ensure_mailbox_locked (self, context);
           /* Until it was posted: a context must not go while it is woken. */
           future->context = g_main_context_ref (context);
         }
