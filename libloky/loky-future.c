@@ -220,7 +220,8 @@ async_wait_unref (LokyAsyncWait *wait)
   if (!g_atomic_ref_count_dec (&wait->ref_count))
     return;
   g_clear_object (&wait->task);
-  g_clear_pointer (&wait->mailbox, loky_mailbox_unref);
+  if (wait->mailbox != NULL)
+    loky_mailbox_unref (wait->mailbox);
   g_object_unref (wait->future);
   g_free (wait);
 }
@@ -229,6 +230,8 @@ async_wait_unref (LokyAsyncWait *wait)
 static void
 async_wait_release (LokyAsyncWait *wait)
 {
+  if (wait->mailbox != NULL)
+    loky_mailbox_expect_no_more (wait->mailbox);
   if (wait->cancellation != NULL)
     {
       g_source_destroy (wait->cancellation);
@@ -576,6 +579,7 @@ loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels)
     {
       self->asynchronous = g_slist_prepend (self->asynchronous, wait);
       wait->mailbox = loky_pool_ensure_mailbox_locked (self->pool, g_task_get_context (task));
+      loky_mailbox_expect (wait->mailbox);
       /* Under the lock: the end, which frees the wait, may come at once. */
       if (wait->cancellation != NULL)
         g_source_attach (wait->cancellation, g_task_get_context (task));

@@ -35,7 +35,12 @@ struct _LokyMailboxItem
   gint n_taken;      /* atomic: it is about to be referenced */
 };
 
-LokyMailbox *loky_mailbox_new (GMainContext *context);
+/* Called in the context's thread before it sleeps, while something is expected: it may look whether that is
+ * about to come, and post it. */
+typedef void (*LokyMailboxHear) (gpointer user_data);
+
+/* @hear and its data are used while anything is expected. */
+LokyMailbox *loky_mailbox_new (GMainContext *context, LokyMailboxHear hear, gpointer user_data);
 LokyMailbox *loky_mailbox_ref (LokyMailbox *self);
 void loky_mailbox_unref (LokyMailbox *self);
 
@@ -44,6 +49,11 @@ void loky_mailbox_close (LokyMailbox *self);
 
 /* The context is gone, or the mailbox was closed. */
 gboolean loky_mailbox_is_dead (LokyMailbox *self);
+
+/* Something will be posted that the context waits for; and it was delivered, or will not be. The second one only
+ * in the context's thread. */
+void loky_mailbox_expect (LokyMailbox *self);
+void loky_mailbox_expect_no_more (LokyMailbox *self);
 
 /* Queues @item, which is not queued. */
 void loky_mailbox_post (LokyMailbox *self, LokyMailboxItem *item);

@@ -12,6 +12,10 @@ struct _LokyMailbox
   GMutex lock;
   GQueue items;    /* of LokyMailboxItem; lock */
   GSource *source; /* NULL once the context is gone; lock */
+  GThread *hearing; /* looks at the items when it is done: it need not be woken; lock */
+  gint n_expected; /* atomic */
+  LokyMailboxHear hear;
+  gpointer hear_data;
 };
 
 typedef struct
@@ -68,6 +72,29 @@ deliver (LokyMailboxItem *item)
 }
 
 static gboolean
+prepare (GSource *source, gint *timeout)
+{
+  LokyMailbox *self = ((MailboxSource *) source)->mailbox;
+  gboolean has_items;
+
+  *timeout = -1;
+  if (g_atomic_int_get (&self->n_expected) == 0)
+    return FALSE;
+  g_mutex_lock (&self->lock);
+  has_items = self->items.length > 0;
+  self->hearing = has_items ? NULL : g_thread_self ();
+  g_mutex_unlock (&self->lock);
+  if (has_items)
+    return TRUE;
+  self->hear (self->hear_data);
+  g_mutex_lock (&self->lock);
+  has_items = self->items.length > 0;
+  self->hearing = NULL;
+  g_mutex_unlock (&self->lock);
+  return has_items;
+}
+
+static gboolean
 dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
   LokyMailbox *self = ((MailboxSource *) source)->mailbox;
@@ -106,16 +133,18 @@ finalize (GSource *source)
   loky_mailbox_unref (((MailboxSource *) source)->mailbox);
 }
 
-static GSourceFuncs source_funcs = { .dispatch = dispatch, .finalize = finalize };
+static GSourceFuncs source_funcs = { .prepare = prepare, .dispatch = dispatch, .finalize = finalize };
 
 LokyMailbox *
-loky_mailbox_new (GMainContext *context)
+loky_mailbox_new (GMainContext *context, LokyMailboxHear hear, gpointer user_data)
 {
   LokyMailbox *self = g_new0 (LokyMailbox, 1);
 
   g_atomic_ref_count_init (&self->ref_count);
   g_mutex_init (&self->lock);
   g_queue_init (&self->items);
+  self->hear = hear;
+  self->hear_data = user_data;
   self->source = g_source_new (&source_funcs, sizeof (MailboxSource));
   g_source_set_static_name (self->source, "[loky] futures");
   g_source_set_dispose_function (self->source, dispose);
@@ -164,9 +193,21 @@ push_locked (LokyMailbox *self, LokyMailboxItem *item)
   item->link.data = item;
   item->is_queued = TRUE;
   g_queue_push_tail_link (&self->items, &item->link);
-  if (self->items.length == 1)
+  if (self->items.length == 1 && self->hearing == NULL)
     g_source_set_ready_time (self->source, 0);
   return TRUE;
+}
+
+void
+loky_mailbox_expect (LokyMailbox *self)
+{
+  g_atomic_int_inc (&self->n_expected);
+}
+
+void
+loky_mailbox_expect_no_more (LokyMailbox *self)
+{
+  g_atomic_int_add (&self->n_expected, -1);
 }
 
 void

@@ -167,6 +167,8 @@ struct _LokyPool
 
   GMutex reader_lock;
   LokySpin spin; /* the listener's */
+  guint n_vain;      /* main contexts that listened in vain, running; lock */
+  gint64 vain_until; /* no other one does so before, in ns; lock */
 
   /* the monitor thread's: reader lock */
   GMainLoop *loop;
@@ -231,7 +233,11 @@ gpointer loky_pool_run_monitor (gpointer user_data);
 gboolean loky_pool_monitor_init (LokyPool *self, GError **error);
 void loky_pool_monitor_clear (LokyPool *self);
 
-/* loky-pool-wait.c; with the lock */
+/* loky-pool-wait.c; of a LokyPool: looks for a moment, if that is worth it, whether a worker has answered. In
+ * whatever thread waits for tasks by its main context, while one is expected there: that holds the pool. */
+void loky_pool_hear (gpointer user_data);
+
+/* with the lock */
 void loky_pool_drop_bells_locked (LokyPool *self);
 /* Something may come: somebody has to listen. */
 void loky_pool_be_heard_locked (LokyPool *self);

@@ -6,8 +6,10 @@
  * which is only tried here. Who does not get it, or finds what is the monitor's to handle (a protocol error, the
  * end of a channel), leaves the rest to it and sleeps.
  *
- * A waiter tells nobody but those who wait for nothing but a result: whoever called may hold locks of its own,
- * or be in the middle of its main loop. The monitor tells the others. */
+ * A waiter tells no listeners, which are maps: whoever called may hold locks of its own, or be in the middle of
+ * its main loop. The monitor tells them.
+ *
+ * A main context that waits for a call may listen in the same way, but only spin: before it sleeps. */
 
 #include <gio/gio.h>
 #include <poll.h>
@@ -20,6 +22,10 @@
 #include "loky-util-private.h"
 
 #define N_EVENTS 64
+
+/* How long no main context listens after one did so in vain: 0.2 ms to 26 ms, in ns. */
+#define VAIN_TIME (G_GINT64_CONSTANT (100) * 1000)
+#define MAX_VAIN 8
 
 /* Descriptors that are kept for the next one who listens. */
 #define MAX_IDLE_BELLS 4
@@ -107,18 +113,6 @@ is_rung (LokyWaiter *waiter)
   return g_atomic_int_get (&waiter->is_rung);
 }
 
-/* Whether nobody but threads that wait for it has to be told of the end. */
-static gboolean
-is_plain (LokyPool *self, LokyFuture *future)
-{
-  gboolean is_plain;
-
-  loky_pool_lock (self);
-  is_plain = future->listener == NULL && future->asynchronous == NULL;
-  loky_pool_unlock (self);
-  return is_plain;
-}
-
 static void
 tell_deferred (LokyPool *self, LokyPoolDeferred *deferred)
 {
@@ -131,7 +125,8 @@ tell_deferred (LokyPool *self, LokyPoolDeferred *deferred)
 
       deferred->ended = future->next_ended;
       future->next_ended = NULL;
-      if (is_plain (self, future))
+      /* What is told through a mailbox is told by whoever iterates its context. */
+      if (future->listener == NULL)
         loky_pool_announce (future);
       else
         {
@@ -186,6 +181,9 @@ read_some (LokyPool *self, LokyWaiter *waiter, LokyPoolWorker *worker)
   is_sound = worker != NULL ? loky_pool_read_for_waiter (self, worker, &deferred)
                             : read_all (self, &deferred);
   g_mutex_unlock (&self->reader_lock);
+  /* For nothing in particular: anything will do. */
+  if (waiter->future == NULL && deferred.ended != NULL)
+    g_atomic_int_set (&waiter->is_rung, TRUE);
   tell_deferred (self, &deferred);
   waiter->is_deaf |= !is_sound;
 }
@@ -304,6 +302,61 @@ hear_locked (LokyPool *self, LokyWaiter *waiter, gint64 end)
   return_bell_locked (self, waiter);
   stop_listening_locked (self, waiter);
   return in_time;
+}
+
+/* --- main contexts ---------------------------------------------------------------------------- */
+
+/* Who may spin, and has something to do that should not take long. */
+static LokyPoolWorker *
+find_quick_locked (LokyPool *self)
+{
+  for (guint i = 0; i < LOKY_POOL_MAX_LEASES; i++)
+    {
+      LokyPoolWorker *worker = self->leases[i].worker;
+
+      if (worker != NULL && worker->scheduling.tasks.length > 0 &&
+          worker->scheduling.ahead <= self->spin_time)
+        return loky_pool_worker_ref (worker);
+    }
+  return NULL;
+}
+
+/* An answer that does not come in time is the monitor's to read, as any other. Where that happens again and again
+ * it is not tried for a while. */
+void
+loky_pool_hear (gpointer user_data)
+{
+  LokyPool *self = user_data;
+  LokyPoolWorker *worker = NULL;
+  LokyWaiter waiter;
+  gboolean is_vain;
+
+  loky_pool_lock (self);
+  if (self->spin_time > 0 && self->listener == NULL && loky_spin_now () >= self->vain_until)
+    worker = find_quick_locked (self);
+  if (worker == NULL)
+    {
+      loky_pool_unlock (self);
+      return;
+    }
+  loky_waiter_init (&waiter, NULL);
+  loky_pool_listen_locked (self, &waiter);
+  loky_pool_unlock (self);
+  if (waiter.listens)
+    spin (self, &waiter, worker, 2 * self->spin_time);
+  loky_pool_worker_unref (worker);
+
+  is_vain = !is_rung (&waiter);
+  loky_pool_lock (self);
+  if (waiter.listens)
+    {
+      self->n_vain = is_vain ? MIN (self->n_vain + 1, MAX_VAIN) : 0;
+      if (is_vain)
+        self->vain_until = loky_spin_now () + (VAIN_TIME << self->n_vain);
+      stop_listening_locked (self, &waiter);
+    }
+  loky_pool_unlock (self);
+  loky_waiter_clear (&waiter);
 }
 
 gboolean

@@ -468,7 +468,7 @@ loky_pool_ensure_mailbox_locked (LokyPool *self, GMainContext *context)
   if (mailbox == NULL)
     {
       g_hash_table_foreach_remove (self->mailboxes, is_dead, NULL);
-      mailbox = loky_mailbox_new (context);
+      mailbox = loky_mailbox_new (context, loky_pool_hear, self);
       g_hash_table_replace (self->mailboxes, context, mailbox);
     }
   return loky_mailbox_ref (mailbox);
