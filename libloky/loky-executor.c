@@ -354,8 +354,9 @@ install_settings (void)
    *
    * Since: 1.0
    */
-  properties[PROP_MAX_WORKERS]
-      = g_param_spec_uint ("max-workers", NULL, NULL, 0, G_MAXUINT16, 0, settable);
+  /* Set before constructed(), which otherwise counts the CPUs, and reads files for it. */
+  properties[PROP_MAX_WORKERS] = g_param_spec_uint ("max-workers", NULL, NULL, 0, G_MAXUINT16, 0,
+                                                    settable | G_PARAM_CONSTRUCT);
 
   /**
    * LokyExecutor:idle-timeout:
