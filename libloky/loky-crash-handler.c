@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The half of loky-crash that runs in the worker, in a signal handler: system calls, atomics and
- * backtrace(), which was called once before so that it has loaded what it needs. */
+/* The half of loky-crash that runs in the worker, in a signal handler: system calls, atomics and the
+ * compiler's unwinder, which is linked statically: backtrace() opens libgcc_s.so at its first call, which is
+ * a twentieth of what a worker takes to start. */
 
 #include "loky-crash-private.h"
 
-#include <execinfo.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <unwind.h>
 
 /* SIGTERM is how a task is told that its time is over; the rest are the signals of a crash. */
 static const int watched[] = {
@@ -176,26 +177,50 @@ get_program_counter (void *context)
 #endif
 }
 
+typedef struct
+{
+  guint64 counters[N_RAW_FRAMES];
+  guint n_counters;
+  guint64 last_address; /* of the frame */
+} RawFrames;
+
+static _Unwind_Reason_Code
+take_raw_frame (struct _Unwind_Context *context, void *data)
+{
+  RawFrames *raw = data;
+  guint64 counter = _Unwind_GetIP (context);
+  guint64 address = _Unwind_GetCFA (context);
+  guint n = raw->n_counters;
+
+  /* 0 is what is above the first function of a thread; on a damaged stack a frame may come again and again. */
+  if (counter == 0 || n == N_RAW_FRAMES ||
+      (n > 0 && counter == raw->counters[n - 1] && address == raw->last_address))
+    return _URC_END_OF_STACK;
+  raw->last_address = address;
+  raw->counters[raw->n_counters++] = counter;
+  return _URC_NO_REASON;
+}
+
 /* From where the signal struck. */
 static void
 take_frames (LokyCrashRecord *record, void *context)
 {
-  static void *raw[N_RAW_FRAMES];
+  static RawFrames raw;
   guint64 counter = get_program_counter (context);
-  int n_raw = backtrace (raw, N_RAW_FRAMES);
-  int first = 0;
+  guint first = 0;
 
-  while (first < n_raw && (guint64) (gsize) raw[first] != counter)
+  _Unwind_Backtrace (take_raw_frame, &raw);
+  while (first < raw.n_counters && raw.counters[first] != counter)
     first++;
   /* The unwinder may not get past a jump into nowhere. */
-  if (first == n_raw)
+  if (first == raw.n_counters)
     {
       if (counter != 0)
         record->frames[record->n_frames++] = counter;
       return;
     }
-  for (; first < n_raw && record->n_frames < LOKY_CRASH_N_FRAMES; first++)
-    record->frames[record->n_frames++] = (guint64) (gsize) raw[first];
+  for (; first < raw.n_counters && record->n_frames < LOKY_CRASH_N_FRAMES; first++)
+    record->frames[record->n_frames++] = raw.counters[first];
 }
 
 /* Whether the process has run into the limit of its address space. */
@@ -269,12 +294,10 @@ void
 loky_crash_watch (LokyCrashRecord *record)
 {
   struct sigaction action = { .sa_sigaction = handle_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-  void *frames[2];
   stack_t stack = { .ss_size = STACK_SIZE };
 
   crash.record = record;
   crash.pid = getpid ();
-  backtrace (frames, G_N_ELEMENTS (frames));
 
   /* A stack of its own: the other one may be full. */
   stack.ss_sp = mmap (NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
