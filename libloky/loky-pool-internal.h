@@ -176,7 +176,8 @@ struct _LokyPool
   GPtrArray *workers; /* of LokyPoolWorker: references */
   guint n_symbolizing;
   GHashTable *backtraces; /* frames → the same in words */
-  guint64 n_memory_kills; /* of the control group, at the last look */
+  gboolean knows_memory_kills;
+  guint64 n_memory_kills; /* of the control group, at the last look; the first is after the first start */
   GSource *sweep;         /* looks for what dead workers left behind */
   gint64 last_sweep;
   guint n_reaping;    /* processes that have ended and were not reaped yet */

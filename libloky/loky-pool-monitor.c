@@ -11,7 +11,6 @@
 
 #include "loky-error.h"
 #include "loky-fork-guard-private.h"
-#include "loky-memory-events-private.h"
 #include "loky-paths-private.h"
 #include "loky-pool-internal.h"
 #include "loky-util-private.h"
@@ -234,8 +233,8 @@ loky_pool_monitor_init (LokyPool *self, GError **error)
   if (self->token == NULL)
     self->token = g_strdup_printf ("%08x%08x%08x%08x", g_random_int (), g_random_int (),
                                    g_random_int (), (guint) getpid ());
+  self->knows_memory_kills = FALSE;
   self->n_memory_kills = 0;
-  loky_memory_events_count_kills ("/proc/self/cgroup", "/sys/fs/cgroup", &self->n_memory_kills);
   self->backtraces = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->context = g_main_context_new ();
   g_main_context_set_poll_func (self->context, monitor_poll);

@@ -9,6 +9,7 @@
 
 #include "loky-error.h"
 #include "loky-fork-guard-private.h"
+#include "loky-memory-events-private.h"
 #include "loky-paths-private.h"
 #include "loky-pool-internal.h"
 #include "loky-util-private.h"
@@ -184,6 +185,17 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
   return worker->process != NULL;
 }
 
+/* How often the kernel has killed for want of memory before it kills one of ours: while the first worker is
+ * being loaded there is time to read files. */
+static void
+look_at_memory_kills (LokyPool *self)
+{
+  if (self->knows_memory_kills)
+    return;
+  self->knows_memory_kills = TRUE;
+  loky_memory_events_count_kills ("/proc/self/cgroup", "/sys/fs/cgroup", &self->n_memory_kills);
+}
+
 void
 loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker)
 {
@@ -209,6 +221,7 @@ loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker)
       loky_pool_watch (self, worker, LOKY_WATCH_STDERR, loky_worker_process_get_stderr_fd (worker->process)))
     {
       loky_pool_flush_worker (self, worker, NULL);
+      look_at_memory_kills (self);
       return;
     }
   loky_pool_condemn (self, worker,
