@@ -2,7 +2,11 @@
 
 /* The work of `loky map`, all of it in the main thread:
  *
- *   inputs → feed() → LokyInput → workers → LokyResults → take_result_cb() → output
+ *   inputs → feed() → LokyInput → workers → LokyResults → take_result() → output
+ *
+ * One result is waited for, and those that are there by then are taken with it. While they come faster than
+ * PAUSE, nobody waits: they are looked for after that time, since to be woken for each of them would cost
+ * more than all else that is done with it here.
  *
  * Nothing is pulled before it is wanted: a result is asked for when the output has room, and the map
  * asks for an input when its window has room. Of each input its text is kept until its result is out.
@@ -21,6 +25,9 @@
 #include <unistd.h>
 
 #define HELD_MAX 1024 /* errors of inputs; then no input is read before some are out */
+
+#define PAUSE 1              /* ms; in this time the workers do not empty the map's window */
+#define RESULTS_PER_TURN 256 /* then signals, the reader and the progress have their turn */
 
 typedef struct
 {
@@ -49,6 +56,8 @@ typedef struct
   guint64 n_pushed;
   guint64 n_taken;
   gboolean asking;
+  guint pause; /* source */
+  GCancellable *no_wait;
   gboolean results_ended;
   gboolean stopped;
 } Map;
@@ -246,6 +255,62 @@ end_results (Map *self, const GError *error)
   quit_if_done (self);
 }
 
+static gboolean
+may_take (Map *self)
+{
+  return !self->stopped && !self->results_ended && !cli_session_is_interrupted (self->session);
+}
+
+static void
+take_result (Map *self, LokyFuture *future)
+{
+  gboolean was_full = self->held.length >= HELD_MAX;
+  guint64 index = loky_results_get_index (self->results);
+
+  emit (self, g_hash_table_lookup (self->entries, &index), future);
+  g_hash_table_remove (self->entries, &index);
+  self->n_taken++;
+  report_held (self);
+  if (was_full)
+    feed (self);
+}
+
+/* Those that are there already. Returns how many they were. */
+static guint
+take_ready (Map *self)
+{
+  guint n_taken = 0;
+
+  while (n_taken < RESULTS_PER_TURN && may_take (self) && !cli_output_is_full (self->output))
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (LokyFuture) future = loky_results_next (self->results, self->no_wait, &error);
+
+      if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        break;
+      if (future == NULL)
+        end_results (self, error);
+      else
+        take_result (self, future);
+      n_taken++;
+    }
+  return n_taken;
+}
+
+static gboolean
+pause_cb (gpointer user_data)
+{
+  Map *self = user_data;
+  guint n_workers = loky_executor_get_n_workers (self->session->executor);
+
+  self->counts.max_workers_seen = MAX (self->counts.max_workers_seen, n_workers);
+  if (take_ready (self) > 0)
+    return G_SOURCE_CONTINUE;
+  self->pause = 0;
+  ask (self);
+  return G_SOURCE_REMOVE;
+}
+
 static void
 take_result_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -253,32 +318,28 @@ take_result_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   g_autoptr (LokyFuture) future = loky_results_next_finish (self->results, result, &error);
   guint n_workers = loky_executor_get_n_workers (self->session->executor);
-  gboolean was_full = self->held.length >= HELD_MAX;
-  guint64 index;
 
   self->asking = FALSE;
   self->counts.max_workers_seen = MAX (self->counts.max_workers_seen, n_workers);
-  if (self->stopped || cli_session_is_interrupted (self->session))
+  if (!may_take (self))
     return;
   if (future == NULL)
     {
       end_results (self, error);
       return;
     }
-  index = loky_results_get_index (self->results);
-  emit (self, g_hash_table_lookup (self->entries, &index), future);
-  g_hash_table_remove (self->entries, &index);
-  self->n_taken++;
-  report_held (self);
-  if (was_full)
-    feed (self);
-  ask (self);
+  take_result (self, future);
+  if (take_ready (self) > 0 && may_take (self))
+    self->pause = g_timeout_add (PAUSE, pause_cb, self);
+  else
+    ask (self);
 }
 
 static void
 ask (Map *self)
 {
-  if (self->asking || self->stopped || self->results_ended || cli_output_is_full (self->output))
+  if (self->asking || self->pause != 0 || self->stopped || self->results_ended ||
+      cli_output_is_full (self->output))
     return;
   self->asking = TRUE;
   loky_results_next_async (self->results, self->session->cancellable, take_result_cb, self);
@@ -315,13 +376,17 @@ map_init (Map *self)
   if (settings->show_progress)
     self->progress = cli_progress_new (&self->counts);
   self->input = loky_input_new (feed_cb, self, NULL);
+  self->no_wait = g_cancellable_new ();
+  g_cancellable_cancel (self->no_wait);
 }
 
 static void
 map_clear (Map *self)
 {
+  g_clear_handle_id (&self->pause, g_source_remove);
   g_clear_object (&self->results);
   g_clear_object (&self->input);
+  g_clear_object (&self->no_wait);
   g_clear_pointer (&self->progress, cli_progress_free);
   g_clear_pointer (&self->output, cli_output_free);
   g_clear_pointer (&self->reader, cli_reader_free);
