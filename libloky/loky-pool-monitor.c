@@ -241,6 +241,8 @@ loky_pool_monitor_init (LokyPool *self, GError **error)
   self->source = g_source_new (&monitor_source_funcs, sizeof (MonitorSource));
   ((MonitorSource *) self->source)->pool = self;
   g_source_set_static_name (self->source, "[loky] workers");
+  /* It never does, but GLib would take its descriptor out for each dispatch, and wake itself to put it back. */
+  g_source_set_can_recurse (self->source, TRUE);
   g_source_add_unix_fd (self->source, self->epoll_fd, G_IO_IN);
   g_source_attach (self->source, self->context);
   self->output = loky_stderr_new ();
