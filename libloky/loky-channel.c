@@ -21,6 +21,7 @@
 /* What is sent by one sendmsg(): bytes, and the descriptors that belong to their first frame. */
 typedef struct
 {
+  GList link; /* in one queue or the other */
   GByteArray *bytes;
   gsize offset;
   guint32 segment; /* that the value is in, or 0 */
@@ -42,7 +43,7 @@ struct _LokyChannel
 
   GMutex outbox_lock;
   GQueue outbox;      /* of Item; outbox_lock */
-  GByteArray *spare;  /* outbox_lock */
+  Item *spare;        /* an empty one with bytes; outbox_lock */
   GQueue failures;    /* of LokySendFailure; outbox_lock */
   gboolean is_closed; /* outbox_lock */
 
@@ -91,6 +92,23 @@ item_free (Item *item)
   g_free (item);
 }
 
+static Item *
+pop_item (GQueue *queue)
+{
+  GList *link = g_queue_pop_head_link (queue);
+
+  return link != NULL ? link->data : NULL;
+}
+
+static void
+clear_items (GQueue *queue)
+{
+  Item *item;
+
+  while ((item = pop_item (queue)) != NULL)
+    item_free (item);
+}
+
 static gpointer
 close_cb (gpointer data)
 {
@@ -129,9 +147,9 @@ loky_channel_free (LokyChannel *self)
 
   while (loky_channel_take_failure (self, &failure))
     g_error_free (failure.error);
-  g_queue_clear_full (&self->outbox, (GDestroyNotify) item_free);
-  g_queue_clear_full (&self->sending, (GDestroyNotify) item_free);
-  g_clear_pointer (&self->spare, g_byte_array_unref);
+  clear_items (&self->outbox);
+  clear_items (&self->sending);
+  g_clear_pointer (&self->spare, item_free);
   for (guint i = 0; i < self->input_fds->len; i++)
     loky_close_fd (&g_array_index (self->input_fds, int, i));
   g_array_unref (self->input_fds);
@@ -168,19 +186,20 @@ loky_channel_get_segments (LokyChannel *self)
   return &self->segments;
 }
 
+/* An empty item at the end of the outbox; without @has_bytes those are made when it is sent. */
 static Item *
-item_new (GByteArray *bytes)
+push_item_locked (LokyChannel *self, gboolean has_bytes)
 {
-  Item *item = g_new0 (Item, 1);
+  Item *item = has_bytes ? g_steal_pointer (&self->spare) : NULL;
 
-  item->bytes = bytes;
+  if (item == NULL)
+    {
+      item = g_new0 (Item, 1);
+      item->link.data = item;
+      item->bytes = has_bytes ? g_byte_array_new () : NULL;
+    }
+  g_queue_push_tail_link (&self->outbox, &item->link);
   return item;
-}
-
-static GByteArray *
-take_bytes_locked (LokyChannel *self)
-{
-  return self->spare != NULL ? g_steal_pointer (&self->spare) : g_byte_array_new ();
 }
 
 /* An item at the end of the outbox that frames without descriptors can be added to. */
@@ -190,31 +209,30 @@ open_batch_locked (LokyChannel *self)
   Item *last = g_queue_peek_tail (&self->outbox);
 
   if (last == NULL || last->n_fds > 0 || last->value != NULL || last->bytes->len >= BATCH_SIZE)
-    {
-      last = item_new (take_bytes_locked (self));
-      g_queue_push_tail (&self->outbox, last);
-    }
+    last = push_item_locked (self, TRUE);
   return last->bytes;
 }
 
 static void
 append_header (GByteArray *bytes, const LokyFrameHeader *header)
 {
-  guint8 wire[LOKY_FRAME_HEADER_SIZE];
+  guint end = bytes->len;
 
-  loky_frame_encode_header (header, wire);
-  g_byte_array_append (bytes, wire, sizeof wire);
+  g_byte_array_set_size (bytes, end + LOKY_FRAME_HEADER_SIZE);
+  loky_frame_encode_header (header, bytes->data + end);
 }
 
 static void
 append_padded (GByteArray *bytes, gconstpointer data, gsize size)
 {
-  static const guint8 zeros[8];
+  guint end = bytes->len;
+  gsize padded = loky_round_up_8 (size);
 
-  if (size > 0)
-    g_byte_array_append (bytes, data, (guint) size);
-  if (size % 8 != 0)
-    g_byte_array_append (bytes, zeros, 8 - size % 8);
+  if (size == 0)
+    return;
+  g_byte_array_set_size (bytes, end + (guint) padded);
+  memcpy (bytes->data + end, data, size);
+  memset (bytes->data + end + size, 0, padded - size);
 }
 
 void
@@ -247,12 +265,11 @@ loky_channel_append_variant (LokyChannel *self,
   g_mutex_lock (&self->outbox_lock);
   if (n_fds > 0)
     {
-      Item *item = item_new (take_bytes_locked (self));
+      Item *item = push_item_locked (self, TRUE);
 
       item->fds = g_memdup2 (fds, n_fds * sizeof (int));
       item->n_fds = item->n_owned_fds = n_fds;
       bytes = item->bytes;
-      g_queue_push_tail (&self->outbox, item);
     }
   else
     bytes = open_batch_locked (self);
@@ -330,13 +347,12 @@ loky_channel_append_value (LokyChannel *self,
   g_mutex_lock (&self->outbox_lock);
   if (size > LOKY_MESSAGE_MAX_INLINE)
     {
-      Item *item = item_new (NULL);
+      Item *item = push_item_locked (self, FALSE);
 
       item->value = g_variant_ref (value);
       item->header = header;
       item->message = whole;
       item->buffers = buffers != NULL ? g_ptr_array_ref (buffers) : NULL;
-      g_queue_push_tail (&self->outbox, item);
     }
   else
     {
@@ -345,13 +361,12 @@ loky_channel_append_value (LokyChannel *self,
       describe_buffers (buffers, records, &whole);
       if (buffers != NULL)
         {
-          Item *item = item_new (take_bytes_locked (self));
+          Item *item = push_item_locked (self, TRUE);
 
           item->buffers = g_ptr_array_ref (buffers);
           item->header = header;
           item_set_fds (item, -1);
           bytes = item->bytes;
-          g_queue_push_tail (&self->outbox, item);
         }
       else
         bytes = open_batch_locked (self);
@@ -459,18 +474,18 @@ finish_item (LokyChannel *self, Item *item)
 {
   if (item->segment > 0)
     loky_segment_pool_sent (&self->segments, item->segment);
-  /* One buffer is kept for the next batch, unless it grew. */
+  /* One is kept for the next batch, unless it grew. */
   if (item->bytes != NULL && item->n_fds == 0 && item->bytes->len <= BATCH_SIZE)
     {
+      g_byte_array_set_size (item->bytes, 0);
+      item->offset = 0;
       g_mutex_lock (&self->outbox_lock);
       if (self->spare == NULL)
-        {
-          self->spare = g_steal_pointer (&item->bytes);
-          g_byte_array_set_size (self->spare, 0);
-        }
+        self->spare = g_steal_pointer (&item);
       g_mutex_unlock (&self->outbox_lock);
     }
-  item_free (item);
+  if (item != NULL)
+    item_free (item);
 }
 
 /* The kernel does not take the descriptors of a value (too many are on their way): that one is not
@@ -490,7 +505,7 @@ refuse_item (LokyChannel *self, Item *item, int error_number)
       loky_segment_pool_sent (&self->segments, item->segment);
       loky_segment_pool_release (&self->segments, item->segment);
     }
-  item_free (g_queue_pop_head (&self->sending));
+  item_free (pop_item (&self->sending));
   return TRUE;
 }
 
@@ -505,7 +520,7 @@ send_all_locked (LokyChannel *self)
       if (item->value != NULL && !item_fill_segment (self, item, &error))
         {
           add_failure (self, item, error);
-          item_free (g_queue_pop_head (&self->sending));
+          item_free (pop_item (&self->sending));
           continue;
         }
       if (!send_item (self, item))
@@ -517,11 +532,11 @@ send_all_locked (LokyChannel *self)
           /* Nothing may follow a frame of which a part is missing. The other end, and whoever reads
            * here, find the end of the stream. */
           loky_channel_shutdown (self);
-          g_queue_clear_full (&self->sending, (GDestroyNotify) item_free);
+          clear_items (&self->sending);
           return LOKY_FLUSH_CLOSED;
         }
       if (item->offset == item->bytes->len)
-        finish_item (self, g_queue_pop_head (&self->sending));
+        finish_item (self, pop_item (&self->sending));
     }
   return LOKY_FLUSH_EMPTY;
 }

@@ -32,8 +32,9 @@ loky_message_value_overhead (const LokyValueMessage *value)
 void
 loky_message_append_value (GByteArray *out, const LokyValueMessage *value)
 {
-  static const guint8 zeros[8];
   gsize type_length = strlen (value->type);
+  guint start = out->len;
+  guint8 *at;
   WireValue wire = {
     .size = value->size,
     .run_time = value->run_time,
@@ -46,12 +47,15 @@ loky_message_append_value (GByteArray *out, const LokyValueMessage *value)
   };
 
   g_assert (type_length <= LOKY_MESSAGE_MAX_TYPE && value->n_buffers < LOKY_FRAME_MAX_FDS);
-  g_byte_array_append (out, (const guint8 *) &wire, sizeof wire);
+  g_byte_array_set_size (out, start + (guint) loky_message_value_overhead (value));
+  at = out->data + start;
+  memcpy (at, &wire, sizeof wire);
+  at += sizeof wire;
   if (value->n_buffers > 0)
-    g_byte_array_append (out, (const guint8 *) value->buffers,
-                         (guint) (value->n_buffers * sizeof (LokyBufferRecord)));
-  g_byte_array_append (out, (const guint8 *) value->type, (guint) type_length);
-  g_byte_array_append (out, zeros, (guint) (loky_round_up_8 (type_length + 1) - type_length));
+    memcpy (at, value->buffers, value->n_buffers * sizeof (LokyBufferRecord));
+  at += value->n_buffers * sizeof (LokyBufferRecord);
+  memcpy (at, value->type, type_length);
+  memset (at + type_length, 0, loky_round_up_8 (type_length + 1) - type_length);
 }
 
 static gboolean

@@ -166,6 +166,7 @@ struct _LokyPool
   LokyStderr *output;
 
   GMutex reader_lock;
+  GArray *incoming; /* what was read and is not applied yet, or NULL; reader lock */
   LokySpin spin; /* the listener's */
   guint n_vain;      /* main contexts that listened in vain, running; lock */
   gint64 vain_until; /* no other one does so before, in ns; lock */

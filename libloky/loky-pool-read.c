@@ -265,12 +265,16 @@ apply (LokyPool *self,
 static gboolean
 read_frames (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred, GError **cause)
 {
-  g_autoptr (GArray) batch = g_array_new (FALSE, FALSE, sizeof (Incoming));
+  GArray *batch = self->incoming;
   g_autoptr (GError) error = NULL;
   LokyFrameStatus status;
   LokyFrame frame;
 
-  g_array_set_clear_func (batch, (GDestroyNotify) incoming_clear);
+  if (batch == NULL)
+    {
+      batch = self->incoming = g_array_new (FALSE, FALSE, sizeof (Incoming));
+      g_array_set_clear_func (batch, (GDestroyNotify) incoming_clear);
+    }
   while ((status = loky_channel_next_frame (worker->channel, &frame, &error)) == LOKY_FRAME_COMPLETE)
     {
       Incoming incoming;
@@ -288,6 +292,7 @@ read_frames (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred,
   /* What came before a bad frame is good. */
   if (batch->len > 0 && !apply (self, worker, batch, deferred, error == NULL ? &error : NULL))
     status = LOKY_FRAME_INVALID;
+  g_array_set_size (batch, 0);
   if (status != LOKY_FRAME_INVALID)
     return TRUE;
   g_propagate_error (cause, g_steal_pointer (&error));

@@ -146,6 +146,7 @@ loky_pool_unref (LokyPool *self)
   g_clear_pointer (&self->initializer_args, g_variant_unref);
   g_free (self->token);
   g_array_unref (self->bells);
+  g_clear_pointer (&self->incoming, g_array_unref);
   g_cond_clear (&self->listener_left);
   g_mutex_clear (&self->reader_lock);
   g_mutex_clear (&self->lock);

@@ -22,7 +22,9 @@ typedef struct
 /* Of what is no task of the parent's: it has no progress and is never cancelled. */
 #define LOKY_TASK_CONTEXT_NO_SLOT G_MAXUINT
 
-LokyTaskContext *loky_task_context_new (const LokyTaskSurroundings *surroundings,
+/* @kept: NULL, or where one may be that was recycled. */
+LokyTaskContext *loky_task_context_new (LokyTaskContext **kept,
+                                        const LokyTaskSurroundings *surroundings,
                                         const char *task,
                                         guint attempt,
                                         guint slot,
@@ -31,6 +33,10 @@ LokyTaskContext *loky_task_context_new (const LokyTaskSurroundings *surroundings
 
 /* The task has returned: nothing is sent in its name any more. */
 void loky_task_context_end (LokyTaskContext *self);
+
+/* Takes over the caller's reference. @kept: where the next _new() finds it, if nobody else has it and nothing was
+ * attached to it; to make an object and to end it takes longer than many tasks do. */
+void loky_task_context_recycle (LokyTaskContext *self, LokyTaskContext **kept);
 
 /* Those that were received and those that were added. */
 GPtrArray *loky_task_context_get_buffers (LokyTaskContext *self);

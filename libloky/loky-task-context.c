@@ -65,17 +65,24 @@ loky_task_context_init (LokyTaskContext *self)
 }
 
 LokyTaskContext *
-loky_task_context_new (const LokyTaskSurroundings *surroundings,
+loky_task_context_new (LokyTaskContext **kept,
+                       const LokyTaskSurroundings *surroundings,
                        const char *task,
                        guint attempt,
                        guint slot,
                        guint64 number,
                        GPtrArray *buffers)
 {
-  LokyTaskContext *self = g_object_new (LOKY_TYPE_TASK_CONTEXT, NULL);
+  LokyTaskContext *self = kept != NULL ? g_steal_pointer (kept) : NULL;
 
+  if (self == NULL)
+    self = g_object_new (LOKY_TYPE_TASK_CONTEXT, NULL);
   self->surroundings = surroundings;
-  self->task = g_strdup (task);
+  if (g_strcmp0 (self->task, task) != 0)
+    {
+      g_free (self->task);
+      self->task = g_strdup (task);
+    }
   self->attempt = attempt;
   self->slot = slot;
   self->number = number;
@@ -89,6 +96,31 @@ loky_task_context_end (LokyTaskContext *self)
   g_mutex_lock (&self->lock);
   self->has_ended = TRUE;
   g_mutex_unlock (&self->lock);
+}
+
+/* Whether somebody could still get at it, or wants to be told of its end: by a reference, a weak reference, or data
+ * that was attached. A flag of the list of data says nothing. */
+static gboolean
+is_known (LokyTaskContext *self)
+{
+  GObject *object = G_OBJECT (self);
+  gsize data = (gsize) g_atomic_pointer_get (&object->qdata) & ~(gsize) G_DATALIST_FLAGS_MASK;
+
+  return g_atomic_int_get (&object->ref_count) > 1 || data != 0;
+}
+
+void
+loky_task_context_recycle (LokyTaskContext *self, LokyTaskContext **kept)
+{
+  if (is_known (self) || self->cancellable != NULL)
+    {
+      g_object_unref (self);
+      return;
+    }
+  g_clear_pointer (&self->buffers, g_ptr_array_unref);
+  self->has_ended = FALSE;
+  self->progress_told_at = 0;
+  *kept = self;
 }
 
 GPtrArray *

@@ -26,6 +26,7 @@ typedef struct
   LokyWorkerSetup *setup;
   LokyTaskSurroundings surroundings;
   LokyWorkerSegments *segments;
+  LokyTaskContext *context; /* of the last task, to be used again; or NULL */
   GHashTable *names; /* number → name of a task */
   GHashTable *tasks; /* number → LokyLoadedTask */
   pid_t pid;
@@ -328,7 +329,7 @@ run_job (Worker *self, const Job *job)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) result = NULL;
-  g_autoptr (LokyTaskContext) context = NULL;
+  LokyTaskContext *context;
   LokyLoadedTask *task = find_task (self, job, &error);
   GMainContext *before = g_main_context_get_thread_default ();
   gint64 started = g_get_monotonic_time ();
@@ -340,19 +341,20 @@ run_job (Worker *self, const Job *job)
       answer_failure (self, job->slot, job->number, error, 0);
       return;
     }
-  context = loky_task_context_new (&self->surroundings, task->name, job->message.attempt, job->slot,
-                                   job->number, job->buffers);
+  context = loky_task_context_new (&self->context, &self->surroundings, task->name, job->message.attempt,
+                                   job->slot, job->number, job->buffers);
   loky_watchdog_set_task (context);
   result = call_task (self, task, context, job->args, &error);
   run_time = (g_get_monotonic_time () - started) * 1000;
   loky_watchdog_set_task (NULL);
   loky_task_context_end (context);
   check_integrity (self);
-  tidy_up (before);
   if (result != NULL)
     answer_result (self, job, context, result, run_time);
   else
     answer_failure (self, job->slot, job->number, error, run_time);
+  tidy_up (before);
+  loky_task_context_recycle (context, &self->context);
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -550,7 +552,7 @@ call_initializer (Worker *self, GError **error)
                                          : g_variant_ref_sink (g_variant_new ("()"));
   if (!check_arguments (task, args, error))
     return FALSE;
-  context = loky_task_context_new (&self->surroundings, task->name, 1, LOKY_TASK_CONTEXT_NO_SLOT, 0, NULL);
+  context = loky_task_context_new (NULL, &self->surroundings, task->name, 1, LOKY_TASK_CONTEXT_NO_SLOT, 0, NULL);
   result = call_task (self, task, context, args, error);
   loky_task_context_end (context);
   return result != NULL;
