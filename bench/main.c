@@ -87,7 +87,7 @@ show_progress (guint n_done, guint n_rows, const char *name)
   memset (bar, ' ', WIDTH);
   memset (bar, '#', filled);
   bar[WIDTH] = '\0';
-  fprintf (stderr, "\r\033[K%s", "");
+  fputs ("\r\033[K", stderr);
   if (n_done < n_rows)
     fprintf (stderr, "[%s] %u/%u %s", bar, n_done, n_rows, name);
   fflush (stderr);
