@@ -54,6 +54,13 @@ double bench_percentile (GArray *values, double percent);
 /* In µs, monotonic, with fractions. */
 double bench_now (void);
 
+/* What is timed; FALSE: it failed, and is not to be done again. */
+typedef gboolean (*BenchFunc) (gpointer data);
+
+/* Calls @func @n_warm_up times and then @n times, after a pause of so many µs each, and returns how long each of
+ * the latter took, in µs (double). */
+GArray *bench_time (guint n, guint n_warm_up, guint pause, BenchFunc func, gpointer data);
+
 /* What starts executors for all rows; failures end the program with a message. */
 LokyExecutor *bench_executor (guint n_workers);
 void bench_end_executor (LokyExecutor *executor);

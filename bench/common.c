@@ -44,6 +44,27 @@ bench_median (GArray *values)
   return bench_percentile (values, 50);
 }
 
+GArray *
+bench_time (guint n, guint n_warm_up, guint pause, BenchFunc func, gpointer data)
+{
+  GArray *times = g_array_new (FALSE, FALSE, sizeof (double));
+
+  for (guint i = 0; i < n_warm_up + n; i++)
+    {
+      double start, time;
+
+      if (pause > 0)
+        g_usleep (pause);
+      start = bench_now ();
+      if (!func (data))
+        break;
+      time = bench_now () - start;
+      if (i >= n_warm_up)
+        g_array_append_val (times, time);
+    }
+  return times;
+}
+
 void
 bench_check (gboolean is_right, const GError *error, const char *what)
 {

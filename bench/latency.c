@@ -11,34 +11,23 @@
 #define BUFFER_SIZE ((gsize) 1 << 30)
 #define LARGE_SIZE ((gsize) 2 << 30)
 
-static void
-call_nop (LokyExecutor *executor)
+static gboolean
+call_nop (gpointer executor)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) result
       = loky_executor_call_sync (executor, "bench.nop", g_variant_new_uint32 (1), NULL, NULL, &error);
 
   bench_check (result != NULL, error, "bench.nop");
+  return TRUE;
 }
 
 GArray *
 bench_time_round_trips (guint n, guint pause)
 {
-  GArray *times = g_array_new (FALSE, FALSE, sizeof (double));
   LokyExecutor *executor = bench_executor (1);
+  GArray *times = bench_time (n, n / 10, pause, call_nop, executor);
 
-  for (guint i = 0; i < n + n / 10; i++)
-    {
-      double start, time;
-
-      if (pause > 0)
-        g_usleep (pause);
-      start = bench_now ();
-      call_nop (executor);
-      time = bench_now () - start;
-      if (i >= n / 10)
-        g_array_append_val (times, time);
-    }
   bench_end_executor (executor);
   return times;
 }
@@ -120,33 +109,39 @@ bench_round_trip_async (const BenchScale *scale)
 
 /* --- a large buffer ------------------------------------------------------------------------------ */
 
+typedef struct
+{
+  LokyExecutor *executor;
+  LokyBuffer *buffer;
+} HandOver;
+
+static gboolean
+hand_over (gpointer data)
+{
+  HandOver *self = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) args = loky_buffer_to_variant (self->buffer, &error);
+  g_autoptr (GVariant) result = NULL;
+
+  bench_check (args != NULL, error, "a buffer");
+  result = loky_executor_call_sync (self->executor, "bench.touch-nothing", args, NULL, NULL, &error);
+  bench_check (result != NULL, error, "bench.touch-nothing");
+  return TRUE;
+}
+
 double
 bench_hand_over (const BenchScale *scale)
 {
-  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
+  g_autoptr (LokyBuffer) buffer = loky_buffer_new (scale->smoke ? 1 << 20 : BUFFER_SIZE, NULL);
+  g_autoptr (GArray) times = NULL;
   guint n = bench_count (scale, 500);
-  g_autoptr (GError) error = NULL;
-  g_autoptr (LokyBuffer) buffer = loky_buffer_new (scale->smoke ? 1 << 20 : BUFFER_SIZE, &error);
-  LokyExecutor *executor;
+  HandOver self;
 
   if (buffer == NULL)
     return NAN;
-  executor = bench_executor (1);
-  for (guint i = 0; i < n; i++)
-    {
-      g_autoptr (GVariant) args = NULL;
-      g_autoptr (GVariant) result = NULL;
-      double start = bench_now ();
-      double time;
-
-      args = loky_buffer_to_variant (buffer, &error);
-      bench_check (args != NULL, error, "a buffer");
-      result = loky_executor_call_sync (executor, "bench.touch-nothing", args, NULL, NULL, &error);
-      bench_check (result != NULL, error, "bench.touch-nothing");
-      time = bench_now () - start;
-      g_array_append_val (times, time);
-    }
-  bench_end_executor (executor);
+  self = (HandOver){ bench_executor (1), buffer };
+  times = bench_time (n, 0, 0, hand_over, &self);
+  bench_end_executor (self.executor);
   return bench_median (times);
 }
 

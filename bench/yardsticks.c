@@ -26,16 +26,25 @@ echo_messages (int fd)
   _exit (0);
 }
 
+static gboolean
+ping (gpointer data)
+{
+  const int *fd = data;
+  char message[MESSAGE_SIZE] = { 0 };
+
+  return write (*fd, message, sizeof message) == sizeof message &&
+         read (*fd, message, sizeof message) == sizeof message;
+}
+
 GArray *
 bench_time_ping_pong (guint n, guint pause)
 {
-  GArray *times = g_array_new (FALSE, FALSE, sizeof (double));
-  char message[MESSAGE_SIZE] = { 0 };
+  GArray *times;
   int ends[2];
   pid_t pid;
 
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    return times;
+    return g_array_new (FALSE, FALSE, sizeof (double));
   pid = fork ();
   if (pid == 0)
     {
@@ -43,21 +52,7 @@ bench_time_ping_pong (guint n, guint pause)
       echo_messages (ends[1]);
     }
   close (ends[1]);
-  for (guint i = 0; i < n + n / 10; i++)
-    {
-      double start, time;
-
-      if (pause > 0)
-        g_usleep (pause);
-      start = bench_now ();
-      if (write (ends[0], message, sizeof message) != sizeof message ||
-          read (ends[0], message, sizeof message) != sizeof message)
-        break;
-      time = bench_now () - start;
-      /* The first are to warm up. */
-      if (i >= n / 10)
-        g_array_append_val (times, time);
-    }
+  times = bench_time (n, n / 10, pause, ping, &ends[0]);
   close (ends[0]);
   waitpid (pid, NULL, 0);
   return times;
@@ -115,26 +110,21 @@ bench_gtask (const BenchScale *scale)
 
 /* --- processes ----------------------------------------------------------------------------------- */
 
+static gboolean
+spawn (gpointer data)
+{
+  char *const argv[] = { (char *) "/bin/true", NULL };
+  pid_t pid;
+
+  return posix_spawn (&pid, argv[0], NULL, NULL, argv, environ) == 0 && waitpid (pid, NULL, 0) == pid;
+}
+
 double
 bench_spawn (const BenchScale *scale)
 {
-  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
-  char *const argv[] = { (char *) "/bin/true", NULL };
-  guint n = bench_count (scale, 50);
+  g_autoptr (GArray) times = bench_time (bench_count (scale, 50), 0, 0, spawn, NULL);
 
-  for (guint i = 0; i < n; i++)
-    {
-      double start = bench_now ();
-      double time;
-      pid_t pid;
-
-      if (posix_spawn (&pid, argv[0], NULL, NULL, argv, environ) != 0)
-        return NAN;
-      waitpid (pid, NULL, 0);
-      time = (bench_now () - start) / 1e3;
-      g_array_append_val (times, time);
-    }
-  return bench_median (times);
+  return bench_median (times) / 1e3;
 }
 
 double
@@ -149,26 +139,27 @@ bench_xargs_sha256sum (const BenchScale *scale)
 
 /* --- memory -------------------------------------------------------------------------------------- */
 
+static gboolean
+copy (gpointer data)
+{
+  char **blocks = data;
+
+  memcpy (blocks[0], blocks[1], COPY_SIZE);
+  /* The copy is wanted. */
+  __asm__ volatile ("" : : "r"(blocks[0]) : "memory");
+  return TRUE;
+}
+
 double
 bench_memcpy (const BenchScale *scale)
 {
-  g_autoptr (GArray) rates = g_array_new (FALSE, FALSE, sizeof (double));
-  g_autofree char *from = g_malloc (COPY_SIZE);
   g_autofree char *to = g_malloc (COPY_SIZE);
-  guint n = bench_count (scale, 10);
+  g_autofree char *from = g_malloc (COPY_SIZE);
+  char *blocks[] = { to, from };
+  g_autoptr (GArray) times = NULL;
 
-  memset (from, 1, COPY_SIZE);
   memset (to, 2, COPY_SIZE);
-  for (guint i = 0; i < n; i++)
-    {
-      double start = bench_now ();
-      double rate;
-
-      memcpy (to, from, COPY_SIZE);
-      /* The copy is wanted. */
-      __asm__ volatile ("" : : "r"(to) : "memory");
-      rate = (double) COPY_SIZE / (1 << 30) / (bench_now () - start) * 1e6;
-      g_array_append_val (rates, rate);
-    }
-  return bench_median (rates);
+  memset (from, 1, COPY_SIZE);
+  times = bench_time (bench_count (scale, 10), 0, 0, copy, blocks);
+  return (double) COPY_SIZE / (1 << 30) / bench_median (times) * 1e6;
 }
