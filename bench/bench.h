@@ -44,7 +44,8 @@ typedef struct
 extern const BenchRow bench_rows[];
 extern const guint bench_n_rows;
 
-/* @n times @scale's factor, at least 1. */
+/* @n times @scale's factor; not less than 5 of @n, since one sample is cold. 1 if only whether it works is looked
+ * at. */
 guint bench_count (const BenchScale *scale, guint n);
 
 /* Of @values, which is sorted by it; NAN if there are none. */

@@ -9,7 +9,7 @@
 guint
 bench_count (const BenchScale *scale, guint n)
 {
-  return scale->smoke ? 1 : (guint) MAX (1, n * scale->factor);
+  return scale->smoke ? 1 : (guint) MAX (MIN (n, 5), n * scale->factor);
 }
 
 double

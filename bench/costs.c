@@ -179,14 +179,15 @@ count_all_switches (void)
 double
 bench_idle_switches (const BenchScale *scale)
 {
+  double seconds = MAX (2, 10 * scale->factor);
   LokyExecutor *executor = bench_executor (8);
   guint64 before;
   double n;
 
   g_usleep (scale->smoke ? 1000 : 500 * 1000);
   before = count_all_switches ();
-  g_usleep (scale->smoke ? 1000 : 10 * G_USEC_PER_SEC);
-  n = (double) (count_all_switches () - before);
+  g_usleep (scale->smoke ? 1000 : (gulong) (seconds * G_USEC_PER_SEC));
+  n = (double) (count_all_switches () - before) * 10 / seconds;
   bench_end_executor (executor);
   return n;
 }

@@ -12,9 +12,21 @@
 #include <unistd.h>
 
 #define MAX_PEERS G_N_ELEMENTS (((BenchRow *) NULL)->peers)
-#define FULL_REPEATS 5
-#define QUICK_REPEATS 3
 #define QUICK_FACTOR 0.02
+
+/* How often a row is measured. One of which a round is short gets more than the least, as long as that takes no
+ * more than @enough: a median of few flips where a goal is near. */
+typedef struct
+{
+  guint least;
+  guint most;
+  guint others; /* of peers that nothing is compared with: they are for information, and slow */
+  double enough; /* µs */
+} Rounds;
+
+static const Rounds full_rounds = { 5, 15, 3, 5e6 };
+static const Rounds quick_rounds = { 3, 9, 1, 1e6 };
+static const Rounds smoke_rounds = { 1, 1, 1, 0 };
 
 static char *json_path;
 static char *curves_path;
@@ -26,7 +38,7 @@ static const GOptionEntry options[] = {
   { "json", 0, 0, G_OPTION_ARG_FILENAME, &json_path, "Write the table to FILE, too", "FILE" },
   { "curves", 0, 0, G_OPTION_ARG_FILENAME, &curves_path,
     "Write throughput over task length and the distribution of round trips to FILE, instead of the table", "FILE" },
-  { "quick", 0, 0, G_OPTION_ARG_NONE, &is_quick, "Little of each, in about a minute and a half", NULL },
+  { "quick", 0, 0, G_OPTION_ARG_NONE, &is_quick, "Little of each, within a minute", NULL },
   { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &seconds, "About so long; 0: each once, to see whether it works", "N" },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &wanted, NULL, "[ROW…]" },
   { NULL }
@@ -94,13 +106,14 @@ show_progress (guint n_done, guint n_rows, const char *name)
 }
 
 static void
-measure (Outcome *outcome, const BenchScale *scale, guint n_repeats)
+measure (Outcome *outcome, const BenchScale *scale, const Rounds *rounds)
 {
   const BenchRow *row = outcome->row;
+  double end = bench_now () + rounds->enough;
   GArray *ours = g_array_new (FALSE, FALSE, sizeof (double));
   GArray *peers[MAX_PEERS] = { NULL };
 
-  for (guint i = 0; i < n_repeats; i++)
+  for (guint i = 0; i < rounds->most && (i < rounds->least || bench_now () < end); i++)
     {
       double value = row->ours (scale);
 
@@ -110,6 +123,8 @@ measure (Outcome *outcome, const BenchScale *scale, guint n_repeats)
         {
           if (peers[j] == NULL)
             peers[j] = g_array_new (FALSE, FALSE, sizeof (double));
+          if (i >= rounds->others && g_strcmp0 (row->against, row->peers[j].name) != 0)
+            continue;
           value = measure_peer (&row->peers[j], scale);
           if (!isnan (value))
             g_array_append_val (peers[j], value);
@@ -265,7 +280,7 @@ main (int argc, char *argv[])
   g_autofree Outcome *outcomes = g_new0 (Outcome, bench_n_rows);
   g_autoptr (GError) error = NULL;
   BenchScale scale = { 1, FALSE };
-  guint n_repeats = FULL_REPEATS;
+  const Rounds *rounds;
   guint n = 0;
 
   setlocale (LC_CTYPE, "");
@@ -290,7 +305,7 @@ main (int argc, char *argv[])
 
       return write_file (curves_path, curves) ? 0 : 1;
     }
-  n_repeats = scale.smoke ? 1 : is_quick ? QUICK_REPEATS : FULL_REPEATS;
+  rounds = scale.smoke ? &smoke_rounds : scale.factor < 1 ? &quick_rounds : &full_rounds;
 
   printf ("%-26s %12s %-11s %-8s %-7s %-8s yardsticks (* compared with)\n", "row", "ours", "unit", "goal", "ratio",
           "goal is");
@@ -300,7 +315,7 @@ main (int argc, char *argv[])
         continue;
       show_progress (i, bench_n_rows, bench_rows[i].name);
       outcomes[n].row = &bench_rows[i];
-      measure (&outcomes[n], &scale, n_repeats);
+      measure (&outcomes[n], &scale, rounds);
       show_progress (bench_n_rows, bench_n_rows, "");
       print_row (&outcomes[n++]);
     }
