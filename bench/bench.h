@@ -79,8 +79,8 @@ char *bench_make_curves (const BenchScale *scale);
 
 /* --- yardsticks.c -------------------------------------------------------------------------------- */
 
-/* A blocking ping-pong of 64 bytes between two processes over a socket pair, @n times, with a pause of so many µs
- * before each: µs (double). */
+/* A blocking ping-pong of 64 bytes between two processes on one processor, over a socket pair, @n times, with a
+ * pause of so many µs before each: µs (double). */
 GArray *bench_time_ping_pong (guint n, guint pause);
 /* Its p50, in µs. */
 double bench_ping_pong (const BenchScale *scale);
