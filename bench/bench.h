@@ -65,6 +65,8 @@ GArray *bench_time (guint n, guint n_warm_up, guint pause, BenchFunc func, gpoin
 /* What starts executors for all rows; failures end the program with a message. */
 LokyExecutor *bench_executor (guint n_workers);
 void bench_end_executor (LokyExecutor *executor);
+/* The number that a process prints, run without a shell; NAN if it fails. */
+double bench_ask_process (const char *const *argv);
 /* The process ids (int) of the children of this process. */
 GArray *bench_find_workers (void);
 void bench_check (gboolean is_right, const GError *error, const char *what);
@@ -126,6 +128,9 @@ double bench_checksum (const BenchScale *scale);
 
 double bench_backlog_long (const BenchScale *scale);
 double bench_backlog_short (const BenchScale *scale);
+double bench_backlog_memory (const BenchScale *scale);
+/* Its part that wants a fresh process: of @n pending tasks, in bytes each. */
+double bench_measure_backlog_memory (guint n);
 double bench_idle_memory (const BenchScale *scale);
 double bench_idle_memory_proportional (const BenchScale *scale);
 double bench_idle_switches (const BenchScale *scale);

@@ -12,6 +12,7 @@
 #define SHORT_BACKLOG 1000
 #define LONG_BACKLOG 1000000
 #define N_SAMPLED 10000
+#define MEMORY_BACKLOG 200000
 
 /* --- a backlog ----------------------------------------------------------------------------------- */
 
@@ -85,7 +86,7 @@ bench_backlog_short (const BenchScale *scale)
   return measure_backlog (scale, scale->smoke ? 1 : SHORT_BACKLOG);
 }
 
-/* --- idle workers -------------------------------------------------------------------------------- */
+/* --- memory -------------------------------------------------------------------------------------- */
 
 /* The sum of the lines that begin with @prefix, in KiB. */
 static double
@@ -104,6 +105,37 @@ sum_of_memory (int pid, const char *prefix)
       sum += atof (strchr (lines[i], ':') + 1);
   return sum;
 }
+
+/* Private memory, with what malloc() adds: the futures are kept, their arguments are one value, and the array
+ * that holds them was there before. */
+double
+bench_measure_backlog_memory (guint n)
+{
+  Backlog backlog;
+  double before, after;
+
+  backlog_init (&backlog);
+  memset (backlog.futures->pdata + 1, 0xff, (LONG_BACKLOG + N_SAMPLED - 1) * sizeof (gpointer));
+  /* What there is once. */
+  backlog_add (&backlog, 1000);
+  before = sum_of_memory (getpid (), "Private_");
+  backlog_add (&backlog, n);
+  after = sum_of_memory (getpid (), "Private_");
+  backlog_clear (&backlog);
+  return (after - before) * 1024 / n;
+}
+
+/* In a process of its own: in one that had tasks before, memory that was freed is used again. */
+double
+bench_backlog_memory (const BenchScale *scale)
+{
+  g_autofree char *n = g_strdup_printf ("--backlog-memory=%u", scale->smoke ? 1 : MEMORY_BACKLOG);
+  const char *const argv[] = { "/proc/self/exe", n, NULL };
+
+  return bench_ask_process (argv);
+}
+
+/* --- idle workers -------------------------------------------------------------------------------- */
 
 /* Of workers that have run one task, in MiB for each. */
 static double

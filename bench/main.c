@@ -33,6 +33,7 @@ static char *curves_path;
 static char **wanted;
 static gboolean is_quick;
 static double seconds = -1;
+static int backlog_memory;
 
 static const GOptionEntry options[] = {
   { "json", 0, 0, G_OPTION_ARG_FILENAME, &json_path, "Write the table to FILE, too", "FILE" },
@@ -40,6 +41,7 @@ static const GOptionEntry options[] = {
     "Write throughput over task length and the distribution of round trips to FILE, instead of the table", "FILE" },
   { "quick", 0, 0, G_OPTION_ARG_NONE, &is_quick, "Little of each, within a minute", NULL },
   { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &seconds, "About so long; 0: each once, to see whether it works", "N" },
+  { "backlog-memory", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &backlog_memory, NULL, NULL },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &wanted, NULL, "[ROW…]" },
   { NULL }
 };
@@ -59,6 +61,22 @@ find_python (void)
   return g_file_test ("/usr/bin/python3", G_FILE_TEST_IS_EXECUTABLE) ? "/usr/bin/python3" : "python3";
 }
 
+double
+bench_ask_process (const char *const *argv)
+{
+  g_autoptr (GSubprocess) process = NULL;
+  g_autofree char *text = NULL;
+  char *end;
+  double value;
+
+  process = g_subprocess_newv (argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, NULL);
+  if (process == NULL || !g_subprocess_communicate_utf8 (process, NULL, NULL, &text, NULL, NULL) ||
+      !g_subprocess_get_successful (process))
+    return NAN;
+  value = g_ascii_strtod (text, &end);
+  return end != text ? value : NAN;
+}
+
 /* In a process of its own. */
 double
 bench_ask_peer (const char *peer, const char *work, const BenchScale *scale)
@@ -66,19 +84,8 @@ bench_ask_peer (const char *peer, const char *work, const BenchScale *scale)
   g_autofree char *factor = g_strdup_printf ("%g", scale->smoke ? 0 : scale->factor);
   const char *script = g_getenv ("LOKY_BENCH_PEERS");
   const char *const argv[] = { find_python (), script, peer, work, factor, NULL };
-  g_autoptr (GSubprocess) process = NULL;
-  g_autofree char *text = NULL;
-  char *end;
-  double value;
 
-  if (script == NULL)
-    return NAN;
-  process = g_subprocess_newv (argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, NULL);
-  if (process == NULL || !g_subprocess_communicate_utf8 (process, NULL, NULL, &text, NULL, NULL) ||
-      !g_subprocess_get_successful (process))
-    return NAN;
-  value = g_ascii_strtod (text, &end);
-  return end != text ? value : NAN;
+  return script != NULL ? bench_ask_process (argv) : NAN;
 }
 
 static double
@@ -293,6 +300,11 @@ main (int argc, char *argv[])
   if (!check_names ())
     return 2;
   set_surroundings ();
+  if (backlog_memory > 0)
+    {
+      printf ("%.17g\n", bench_measure_backlog_memory ((guint) backlog_memory));
+      return 0;
+    }
   if (seconds == 0)
     scale = (BenchScale){ 0, TRUE };
   else if (is_quick)

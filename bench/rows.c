@@ -26,6 +26,7 @@ const BenchRow bench_rows[] = {
     { { "one-thread", bench_submit, NULL } } },
   { "backlog", "µs", bench_backlog_long, BENCH_AT_MOST, 1.3, "short-backlog",
     { { "short-backlog", bench_backlog_short, NULL } } },
+  { "backlog-memory", "B", bench_backlog_memory, BENCH_AT_MOST, 400, NULL, { { NULL } } },
   { "first-result", "ms", bench_first_result, BENCH_AT_MOST, 5, "spawn",
     { { "spawn", bench_spawn, NULL }, PEERS ("first-result") } },
   { "first-result-large-parent", "ms", bench_first_result_large_parent, BENCH_AT_MOST, 1.3, "first-result",
