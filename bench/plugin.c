@@ -3,6 +3,7 @@
 /* The tasks of loky-bench: as little work as there can be. */
 
 #include <loky.h>
+#include <time.h>
 
 static GVariant *
 nop (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
@@ -25,6 +26,26 @@ static GVariant *
 touch_nothing (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
 {
   return g_variant_new_boolean (TRUE);
+}
+
+static gint64
+get_computed (void)
+{
+  struct timespec time;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
+  return (gint64) time.tv_sec * G_USEC_PER_SEC + time.tv_nsec / 1000;
+}
+
+/* The same, by the time that the processor gave it. */
+static GVariant *
+compute (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  gint64 end = get_computed () + g_variant_get_uint32 (args);
+
+  while (get_computed () < end)
+    ;
+  return g_variant_ref (args);
 }
 
 /* Waits until it is killed. */
@@ -60,6 +81,8 @@ static const LokyTaskDescriptor tasks[] = {
     .summary = "Returns its argument" },
   { .name = "spin", .arguments_type = "u", .result_type = "u", .func = spin,
     .summary = "Computes for so many µs" },
+  { .name = "compute", .arguments_type = "u", .result_type = "u", .func = compute,
+    .summary = "Computes for so many µs of processor time" },
   { .name = "touch-nothing", .arguments_type = "*", .result_type = "b", .func = touch_nothing,
     .summary = "Leaves its argument alone" },
   { .name = "wait", .arguments_type = "u", .result_type = "u", .func = wait,

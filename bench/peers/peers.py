@@ -5,8 +5,9 @@
     peers.py PEER WORK FACTOR
 
 PEER: loky (of python3-joblib), multiprocessing, concurrent.futures or pebble; WORK: round-trip (µs), submit
-(tasks/s), spin:USEC (tasks of so many µs a second), map (items/s), first-result (ms), payload (GiB/s, both
-ways), idle-memory (MiB); FACTOR: by which counts of repetitions are multiplied, 0 for once. Prints one number; ends with status 1 if the peer is missing.
+(tasks/s), compute:USEC (tasks of so many µs of processor time a second), map (items/s), first-result (ms),
+payload (GiB/s, both ways), idle-memory (MiB); FACTOR: by which counts of repetitions are multiplied, 0 for
+once. Prints one number; ends with status 1 if the peer is missing.
 """
 
 import os
@@ -25,9 +26,9 @@ def increment(value):
     return value + 1
 
 
-def spin(usec):
-    end = time.perf_counter() + usec / 1e6
-    while time.perf_counter() < end:
+def compute(usec):
+    end = time.thread_time() + usec / 1e6
+    while time.thread_time() < end:
         pass
 
 
@@ -115,8 +116,8 @@ def submit(peer, count):
     return run(peer, nop, 1, count(20000))
 
 
-def spinning(usec):
-    return lambda peer, count: run(peer, spin, usec, min(20000, count(1000000 // max(usec, 10))))
+def computing(usec):
+    return lambda peer, count: run(peer, compute, usec, min(20000, count(1000000 // max(usec, 10))))
 
 
 def map_items(peer, count):
@@ -175,7 +176,7 @@ WORKS = {'round-trip': round_trip, 'submit': submit, 'map': map_items, 'first-re
 
 def main():
     peer, work, factor = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    measure = spinning(int(work[5:])) if work.startswith('spin:') else WORKS[work]
+    measure = computing(int(work[8:])) if work.startswith('compute:') else WORKS[work]
     print(measure(peer, lambda n: max(1, int(n * factor))))
 
 
