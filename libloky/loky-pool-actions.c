@@ -5,6 +5,7 @@
 
 #include "loky-error.h"
 #include "loky-pool-internal.h"
+#include "loky-probes-private.h"
 
 #include <gio/gio.h>
 #include <sys/socket.h>
@@ -89,6 +90,7 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
   loky_control_queue (&worker->control, task->slot, task->number);
   loky_channel_append_value (worker->channel, LOKY_MESSAGE_TASK, task->slot, task->number, &message,
                              future->args, future->buffers);
+  LOKY_PROBE_TASK_SENT (future, function->name, worker->id, task->number, task->attempts);
   loky_pool_turn_add_flush (turn, worker);
   if (turn->pool->spin_time > 0)
     lend_spinning (turn->pool, worker, turn->now);
@@ -238,6 +240,7 @@ complete_task (LokyPoolTurn *turn, const LokyAction *action)
           action->worker->state == LOKY_WORKER_STATE_GONE)
         future->loss = loky_pool_make_loss ((LokyPoolWorker *) action->worker);
     }
+  LOKY_PROBE_TASK_ENDED (future, future->function->name, action->outcome);
   loky_future_end_locked (future, end, payload, error);
   future->next_ended = NULL;
   *turn->ended_tail = future;

@@ -12,6 +12,7 @@
 #include "loky-memory-events-private.h"
 #include "loky-paths-private.h"
 #include "loky-pool-internal.h"
+#include "loky-probes-private.h"
 
 /* How much a worker is read after its end: the bound is for one whose descriptors live on in a child that
  * never stops writing. In calls of recvmsg(), and in bytes. */
@@ -503,6 +504,8 @@ loky_pool_finish_burial (LokyPool *self, LokyPoolWorker *worker)
 {
   g_autofree char *loading = loky_control_dup_loading (&worker->control);
 
+  LOKY_PROBE_WORKER_DIED (worker->id, loky_worker_process_get_pid (worker->process), worker->ending.kind,
+                          worker->ending.code);
   if (loading != NULL && !worker->writes_nonsense && is_to_blame (self, worker))
     refuse_plugin (self, worker, loading);
   loky_pool_tell_gone (self, worker);

@@ -12,6 +12,7 @@
 #include "loky-memory-events-private.h"
 #include "loky-paths-private.h"
 #include "loky-pool-internal.h"
+#include "loky-probes-private.h"
 #include "loky-util-private.h"
 
 static int
@@ -209,6 +210,7 @@ loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker)
       loky_pool_tell_gone (self, worker);
       return;
     }
+  LOKY_PROBE_WORKER_SPAWNED (worker->id, loky_worker_process_get_pid (worker->process));
   g_ptr_array_add (self->workers, loky_pool_worker_ref (worker));
   loky_channel_set_want_write (worker->channel, want_write_cb, worker);
   if (loky_worker_process_get_pidfd (worker->process) < 0)

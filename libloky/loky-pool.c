@@ -10,6 +10,7 @@
 #include "loky-error.h"
 #include "loky-fork-guard-private.h"
 #include "loky-pool-internal.h"
+#include "loky-probes-private.h"
 #include "loky-tsan-private.h"
 #include "loky-util-private.h"
 
@@ -527,6 +528,7 @@ loky_pool_submit (LokyPool *self,
       g_object_ref (future);
       if (future->waiters != NULL)
         loky_pool_listen_locked (self, future->waiters);
+      LOKY_PROBE_TASK_QUEUED (future, future->function->name);
       loky_scheduler_submit (self->scheduler, &future->task, turn.now, self->actions);
     }
   loky_pool_turn_end (&turn);

@@ -8,6 +8,7 @@
 
 #include "loky-error.h"
 #include "loky-plugin-loader-private.h"
+#include "loky-probes-private.h"
 #include "loky-spin-private.h"
 #include "loky-task-context-private.h"
 #include "loky-util-private.h"
@@ -344,8 +345,10 @@ run_job (Worker *self, const Job *job)
   context = loky_task_context_new (&self->context, &self->surroundings, task->name, job->message.attempt,
                                    job->slot, job->number, job->buffers);
   loky_watchdog_set_task (context);
+  LOKY_PROBE_TASK_STARTED (task->name, self->setup->worker_id, job->number, job->message.attempt);
   result = call_task (self, task, context, job->args, &error);
   run_time = (g_get_monotonic_time () - started) * 1000;
+  LOKY_PROBE_TASK_RETURNED (task->name, self->setup->worker_id, job->number, run_time, result != NULL);
   loky_watchdog_set_task (NULL);
   loky_task_context_end (context);
   check_integrity (self);
