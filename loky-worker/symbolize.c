@@ -18,18 +18,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* A sanitizer reserves more addresses than there are. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_SANITIZER TRUE
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HAS_SANITIZER TRUE
-#endif
-#endif
-#ifndef HAS_SANITIZER
-#define HAS_SANITIZER FALSE
-#endif
-
 #define MAX_LINE 1024
 #define MAX_FRAMES 64
 
@@ -151,7 +139,8 @@ main (int argc, char *argv[])
     close (fd);
   prctl (PR_SET_PDEATHSIG, SIGKILL);
   setsid ();
-  if (!HAS_SANITIZER)
+  /* A sanitizer reserves more addresses than there are. */
+  if (!LOKY_HAS_SANITIZER)
     setrlimit (RLIMIT_AS, &memory);
   alarm (TIME_LIMIT);
   /* No server is asked for what is not on this machine. */

@@ -10,17 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HAS_SANITIZER 1
-#endif
-#endif
-#ifndef HAS_SANITIZER
-#define HAS_SANITIZER 0
-#endif
-
 static LokyTaskOptions *
 stopping (gint64 timeout)
 {
@@ -127,7 +116,7 @@ timeout_tells_where_it_was_stuck (LokyFixture *fixture, gconstpointer data)
   g_assert_cmpint (loky_future_get_term_signal (future), !=, 0);
   g_assert_nonnull (strstr (error->message, pid));
   /* The thread sanitizer holds a signal back while the thread is in no system call. */
-  if (HAS_SANITIZER || !has_symbolizer ())
+  if (LOKY_HAS_SANITIZER || !has_symbolizer ())
     return;
   assert_place (error->message, "wait_for_ever", "fault-death.c");
   g_assert_cmpint (loky_future_get_term_signal (future), ==, SIGTERM);
@@ -179,7 +168,7 @@ want_of_memory_is_told_apart (LokyFixture *fixture, gconstpointer data)
 {
   static const char *const orders[] = { "limit-alloc", "limit-malloc" };
 
-  if (HAS_SANITIZER)
+  if (LOKY_HAS_SANITIZER)
     {
       g_test_skip ("a sanitizer needs more address space than RLIMIT_AS would leave");
       return;

@@ -6,17 +6,6 @@
 
 #include "fixture.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FAULTS_HAS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FAULTS_HAS_SANITIZER 1
-#endif
-#endif
-#ifndef FAULTS_HAS_SANITIZER
-#define FAULTS_HAS_SANITIZER 0
-#endif
-
 /* Submits fault.obey with @order; @options may be NULL. */
 LokyFuture *faults_submit (LokyExecutor *executor, const char *order, LokyTaskOptions *options);
 

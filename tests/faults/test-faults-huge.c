@@ -23,7 +23,7 @@ has_memory (gsize needed)
   g_autofree char *text = NULL;
   const char *line;
 
-  if (FAULTS_HAS_SANITIZER)
+  if (LOKY_HAS_SANITIZER)
     {
       g_test_skip ("a sanitizer needs a multiple of the memory");
       return FALSE;

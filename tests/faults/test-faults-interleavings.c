@@ -368,7 +368,7 @@ static void
 many_threads_and_one_worker (LokyFixture *fixture, gconstpointer data)
 {
   LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, NULL);
-  guint n_tasks = FAULTS_HAS_SANITIZER ? 500 : 6250;
+  guint n_tasks = LOKY_HAS_SANITIZER ? 500 : 6250;
   Submitter submitters[N_SUBMITTERS];
   GThread *threads[N_SUBMITTERS];
 
@@ -388,7 +388,7 @@ many_threads_and_one_worker (LokyFixture *fixture, gconstpointer data)
 static void
 million_pending_tasks_are_cancelled (LokyFixture *fixture, gconstpointer data)
 {
-  gboolean is_slow = FAULTS_HAS_SANITIZER || g_getenv ("LOKY_TEST_VALGRIND") != NULL;
+  gboolean is_slow = LOKY_HAS_SANITIZER || g_getenv ("LOKY_TEST_VALGRIND") != NULL;
   guint n_tasks = is_slow ? 20000 : 1000000;
   LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, NULL);
   g_autoptr (LokyFuture) running = faults_submit (executor, "hang", NULL);
@@ -412,7 +412,7 @@ million_pending_tasks_are_cancelled (LokyFixture *fixture, gconstpointer data)
 static void
 many_workers_serve (LokyFixture *fixture, gconstpointer data)
 {
-  guint n_workers = FAULTS_HAS_SANITIZER ? 20 : 200;
+  guint n_workers = LOKY_HAS_SANITIZER ? 20 : 200;
   guint n_before = loky_fixture_count_fds ();
   LokyExecutor *executor = loky_fixture_make_executor ("max-workers", n_workers, NULL);
   g_autoptr (GError) error = NULL;

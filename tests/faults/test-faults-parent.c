@@ -165,7 +165,7 @@ be_victim (const char *scene, const char *end)
     kill (getpid (), SIGKILL);
   if (g_str_has_suffix (end, "_exit"))
     _exit (0);
-  if (g_str_has_suffix (end, "exit") && !FAULTS_HAS_SANITIZER)
+  if (g_str_has_suffix (end, "exit") && !LOKY_HAS_SANITIZER)
     exit (0);
   abort ();
 }
@@ -293,7 +293,7 @@ static int
 leave_by_exit (gconstpointer data)
 {
   /* A sanitizer and valgrind would take what the parent has in use for lost. */
-  if (FAULTS_HAS_SANITIZER || g_getenv ("LOKY_TEST_VALGRIND") != NULL)
+  if (LOKY_HAS_SANITIZER || g_getenv ("LOKY_TEST_VALGRIND") != NULL)
     return 0;
   exit (0);
 }
@@ -337,7 +337,7 @@ forked_child_is_told (LokyFixture *fixture, gconstpointer data)
 static void
 forked_child_can_make_its_own (LokyFixture *fixture, gconstpointer data)
 {
-  if (FAULTS_HAS_SANITIZER)
+  if (LOKY_HAS_SANITIZER)
     {
       g_test_skip ("the thread sanitizer does not know threads that are started after a fork");
       return;

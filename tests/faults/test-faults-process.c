@@ -123,7 +123,7 @@ each_change_leaves_a_worker_that_serves (LokyFixture *fixture, gconstpointer dat
       g_autofree char *ok = NULL;
       g_autofree char *after = NULL;
 
-      if (FAULTS_HAS_SANITIZER && changes[i].is_crippling)
+      if (LOKY_HAS_SANITIZER && changes[i].is_crippling)
         {
           g_test_message ("not under a sanitizer, which needs memory and descriptors itself: %s",
                           changes[i].order);

@@ -450,8 +450,8 @@ run_scene (gconstpointer data)
       g_test_skip ("only root can take away what this takes away");
       return;
     }
-  if (FAULTS_HAS_SANITIZER && (g_str_has_suffix (name, "no-proc") || strstr (name, "no-processes") != NULL ||
-                               g_str_has_suffix (name, "no-threads")))
+  if (LOKY_HAS_SANITIZER && (g_str_has_suffix (name, "no-proc") || strstr (name, "no-processes") != NULL ||
+                             g_str_has_suffix (name, "no-threads")))
     {
       g_test_skip ("a sanitizer needs /proc and threads of its own");
       return;

@@ -81,7 +81,7 @@ huge_result_is_refused (LokyFixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) result = NULL;
 
-  if (FAULTS_HAS_SANITIZER)
+  if (LOKY_HAS_SANITIZER)
     {
       g_test_skip ("a sanitizer writes to what is allocated");
       return;
@@ -137,7 +137,7 @@ each_death_is_told (LokyFixture *fixture, gconstpointer data)
       g_autoptr (LokyFuture) future = NULL;
       g_autoptr (GError) error = NULL;
 
-      if (FAULTS_HAS_SANITIZER &&
+      if (LOKY_HAS_SANITIZER &&
           (g_str_equal (cases[i].order, "overflow") || g_str_equal (cases[i].order, "corrupt-heap")))
         {
           g_test_message ("not under a sanitizer, which ends the process itself: %s", cases[i].order);
@@ -163,7 +163,7 @@ heap_corruption_is_seen_later (LokyFixture *fixture, gconstpointer data)
   g_autofree char *between = NULL;
   g_autoptr (LokyFuture) later = NULL;
 
-  if (FAULTS_HAS_SANITIZER)
+  if (LOKY_HAS_SANITIZER)
     g_test_skip ("a sanitizer ends the process at the write itself");
   else
     {
@@ -222,7 +222,7 @@ worker_that_is_none_any_more_is_found (LokyFixture *fixture, gconstpointer data)
 
 /* A sanitizer may make vfork() a fork(), which does not stop the one that called it. */
 static const char *const endless[] = { "hang", "hang-hard", "spin", "stop", "vfork" };
-static const gsize n_endless = G_N_ELEMENTS (endless) - FAULTS_HAS_SANITIZER;
+static const gsize n_endless = G_N_ELEMENTS (endless) - LOKY_HAS_SANITIZER;
 
 static void
 task_that_never_ends_is_ended (LokyFixture *fixture, gconstpointer data)
@@ -275,7 +275,7 @@ leaks_are_ended_as_want_of_memory (LokyFixture *fixture, gconstpointer data)
 {
   static const char *const orders[] = { "limit-alloc", "limit-malloc" };
 
-  if (FAULTS_HAS_SANITIZER)
+  if (LOKY_HAS_SANITIZER)
     {
       g_test_skip ("a sanitizer needs more address space than RLIMIT_AS would leave");
       return;
@@ -298,9 +298,9 @@ steady_leak_is_ended_as_want_of_memory (LokyFixture *fixture, gconstpointer data
   LokyExecutor *executor = faults_make_single ();
   guint n_succeeded = 0;
 
-  if (FAULTS_HAS_SANITIZER)
+  if (LOKY_HAS_SANITIZER)
     g_test_skip ("a sanitizer needs more address space than RLIMIT_AS would leave");
-  while (!FAULTS_HAS_SANITIZER)
+  while (!LOKY_HAS_SANITIZER)
     {
       g_autoptr (LokyFuture) future = faults_submit (executor, "leak", NULL);
 
@@ -419,7 +419,7 @@ floods_of_output_are_not_in_the_way (LokyFixture *fixture, gconstpointer data)
 {
   int stderr_before = dup (STDERR_FILENO);
   gboolean is_redirected = freopen ("/dev/null", "w", stderr) != NULL;
-  const char *size = FAULTS_HAS_SANITIZER ? "5000" : "100000";
+  const char *size = LOKY_HAS_SANITIZER ? "5000" : "100000";
   g_autofree char *to_stderr = g_strdup_printf ("print:%s", size);
   g_autofree char *to_stdout = g_strdup_printf ("print-out:%s", size);
   g_autoptr (LokyFuture) first = faults_submit (fixture->executor, to_stderr, NULL);

@@ -91,7 +91,7 @@ endless_nesting_costs_its_worker (LokyFixture *fixture, gconstpointer data)
 {
   g_autoptr (LokyFuture) future = NULL;
 
-  if (FAULTS_HAS_SANITIZER)
+  if (LOKY_HAS_SANITIZER)
     {
       g_test_skip ("a sanitizer has another stack and ends the process itself");
       return;
