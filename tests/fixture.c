@@ -44,6 +44,12 @@ loky_fixture_get_plugin_folder (void)
   return g_getenv ("LOKY_TEST_PLUGINS");
 }
 
+gboolean
+loky_fixture_has_valgrind (void)
+{
+  return g_getenv ("LOKY_TEST_VALGRIND") != NULL;
+}
+
 guint
 loky_fixture_count_fds (void)
 {

@@ -56,6 +56,9 @@ guint loky_fixture_count_children (void);
 /* Asserts that no more descriptors are open, or will be in a moment, than @n_fds. */
 void loky_fixture_assert_fds (guint n_fds);
 
+/* What takes long is shortened then, and what cannot be seen is skipped. */
+gboolean loky_fixture_has_valgrind (void);
+
 /* Where the plugins of the tests are. */
 const char *loky_fixture_get_plugin_folder (void);
 

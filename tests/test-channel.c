@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fixture.h"
 #include "loky-error.h"
 
 typedef struct
@@ -45,17 +46,6 @@ tear_down (Fixture *fixture, gconstpointer user_data)
   g_clear_pointer (&fixture->b, loky_channel_free);
   if (fixture->raw >= 0)
     close (fixture->raw);
-}
-
-static guint
-count_open_fds (void)
-{
-  g_autoptr (GDir) folder = g_dir_open ("/proc/self/fd", 0, NULL);
-  guint count = 0;
-
-  while (g_dir_read_name (folder) != NULL)
-    count++;
-  return count;
 }
 
 /* The next frame, waiting for it. */
@@ -317,7 +307,7 @@ check_numbered (LokyChannel *channel, guint64 number, guint n_fds)
 static void
 test_descriptors (Fixture *fixture, gconstpointer user_data)
 {
-  guint n_open = count_open_fds ();
+  guint n_open = loky_fixture_count_fds ();
 
   for (guint round = 0; round < 3; round++)
     {
@@ -335,14 +325,14 @@ test_descriptors (Fixture *fixture, gconstpointer user_data)
       check_numbered (fixture->b, 5, 1);
       check_text_frame (fixture->b, 6, "after");
     }
-  g_assert_cmpuint (count_open_fds (), ==, n_open);
+  g_assert_cmpuint (loky_fixture_count_fds (), ==, n_open);
 }
 
 /* Frames with descriptors that were never sent, and those that were never taken, leave nothing. */
 static void
 test_descriptors_are_not_left_behind (void)
 {
-  guint n_open = count_open_fds ();
+  guint n_open = loky_fixture_count_fds ();
   Fixture fixture = { 0 };
 
   set_up (&fixture, NULL);
@@ -352,7 +342,7 @@ test_descriptors_are_not_left_behind (void)
   append_numbered (fixture.a, 3, 5);
   g_assert_cmpint (loky_channel_fill (fixture.b, FALSE, NULL), ==, LOKY_FILL_DATA);
   tear_down (&fixture, NULL);
-  g_assert_cmpuint (count_open_fds (), ==, n_open);
+  g_assert_cmpuint (loky_fixture_count_fds (), ==, n_open);
 }
 
 static void
@@ -437,7 +427,7 @@ test_descriptors_without_room (Fixture *fixture, gconstpointer user_data)
   struct rlimit before, little;
   LokyFrame frame;
 
-  if (g_getenv ("LOKY_TEST_VALGRIND") != NULL)
+  if (loky_fixture_has_valgrind ())
     {
       g_test_skip ("valgrind only plays that there is a limit: the kernel knows another one");
       return;
@@ -533,7 +523,7 @@ static void
 test_blocked_with_descriptors (Fixture *fixture, gconstpointer user_data)
 {
   g_autofree char *text = g_strnfill (LOKY_FRAME_MAX_BODY / 2, 'z');
-  guint n_open = count_open_fds ();
+  guint n_open = loky_fixture_count_fds ();
   LokyFrame frame;
 
   for (guint i = 1; i <= 3; i++)
@@ -558,7 +548,7 @@ test_blocked_with_descriptors (Fixture *fixture, gconstpointer user_data)
       g_assert_cmpuint (read_number (frame.fds[0]), ==, i);
       loky_frame_close_fds (&frame);
     }
-  g_assert_cmpuint (count_open_fds (), ==, n_open);
+  g_assert_cmpuint (loky_fixture_count_fds (), ==, n_open);
 }
 
 static gpointer
@@ -596,12 +586,12 @@ test_closed (Fixture *fixture, gconstpointer user_data)
   guint n_open;
 
   g_clear_pointer (&fixture->b, loky_channel_free);
-  n_open = count_open_fds ();
+  n_open = loky_fixture_count_fds ();
   append_text (fixture->a, 1, "text");
   append_numbered (fixture->a, 2, 3);
   g_assert_cmpint (loky_channel_flush (fixture->a), ==, LOKY_FLUSH_CLOSED);
   /* All was dropped, with its descriptors. */
-  g_assert_cmpuint (count_open_fds (), ==, n_open);
+  g_assert_cmpuint (loky_fixture_count_fds (), ==, n_open);
   append_text (fixture->a, 3, "text");
   g_assert_false (loky_channel_flush_wait (fixture->a));
   g_assert_cmpint (loky_channel_fill (fixture->a, FALSE, NULL), ==, LOKY_FILL_EOF);

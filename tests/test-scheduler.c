@@ -4,6 +4,7 @@
  * test drives it by events and says what it is to do, in the words that scheduler-harness.h writes
  * down. The file is long since the rules are many; each test is short. */
 
+#include "fixture.h"
 #include "scheduler-harness.h"
 
 static void
@@ -1700,7 +1701,7 @@ test_random (gconstpointer is_mad)
 {
   guint n_schedules = g_test_thorough () ? 20 * N_SCHEDULES : N_SCHEDULES;
 
-  if (g_getenv ("LOKY_TEST_VALGRIND") != NULL)
+  if (loky_fixture_has_valgrind ())
     n_schedules = N_SCHEDULES / 10;
   g_test_message ("Repeat with --seed, which is in the first line of the output");
   for (guint i = 0; i < n_schedules; i++)

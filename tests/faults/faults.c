@@ -140,7 +140,7 @@ faults_run_in_child (int (*func) (gconstpointer data), gconstpointer data)
       alarm (60);
       status = func (data);
       /* At an exit valgrind looks for leaks, and takes for one what the threads had that did not come along. */
-      if (g_getenv ("LOKY_TEST_VALGRIND") != NULL)
+      if (loky_fixture_has_valgrind ())
         execl ("/bin/sh", "sh", "-c", status == 0 ? "exit 0" : "exit 1", NULL);
       _exit (status);
     }

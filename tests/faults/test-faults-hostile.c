@@ -783,7 +783,7 @@ add_test (const char *path, gconstpointer data, void (*func) (HostileFixture *, 
 {
   g_autofree char *whole = g_strconcat ("/loky/faults/", path, NULL);
 
-  if (g_getenv ("LOKY_TEST_VALGRIND") != NULL && strstr (path, "linger") != NULL)
+  if (loky_fixture_has_valgrind () && strstr (path, "linger") != NULL)
     func = close_that_blocks;
 
   g_test_add (whole, HostileFixture, data, hostile_set_up, func, hostile_tear_down);

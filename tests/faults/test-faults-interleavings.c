@@ -233,7 +233,7 @@ pairs_end_well (LokyFixture *fixture, gconstpointer data)
 {
   const char *repeat = g_getenv ("LOKY_TEST_REPEAT");
   gint64 n_repeats = repeat != NULL ? MAX (g_ascii_strtoll (repeat, NULL, 10), 1) : 1;
-  gint64 n_rounds = g_getenv ("LOKY_TEST_VALGRIND") != NULL ? 1 : N_ROUNDS * n_repeats;
+  gint64 n_rounds = loky_fixture_has_valgrind () ? 1 : N_ROUNDS * n_repeats;
   gsize first = GPOINTER_TO_SIZE (data);
 
   for (gsize second = first; second < G_N_ELEMENTS (operations); second++)
@@ -388,7 +388,7 @@ many_threads_and_one_worker (LokyFixture *fixture, gconstpointer data)
 static void
 million_pending_tasks_are_cancelled (LokyFixture *fixture, gconstpointer data)
 {
-  gboolean is_slow = LOKY_HAS_SANITIZER || g_getenv ("LOKY_TEST_VALGRIND") != NULL;
+  gboolean is_slow = LOKY_HAS_SANITIZER || loky_fixture_has_valgrind ();
   guint n_tasks = is_slow ? 20000 : 1000000;
   LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, NULL);
   g_autoptr (LokyFuture) running = faults_submit (executor, "hang", NULL);

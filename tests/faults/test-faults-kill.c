@@ -399,7 +399,7 @@ int
 main (int argc, char **argv)
 {
   static const guint sizes[] = { 1, 2, 5, 13, 64 };
-  gsize n_sizes = G_N_ELEMENTS (sizes) - (g_getenv ("LOKY_TEST_VALGRIND") != NULL ? 1 : 0);
+  gsize n_sizes = G_N_ELEMENTS (sizes) - (loky_fixture_has_valgrind () ? 1 : 0);
 
   loky_fixture_init (&argc, &argv);
   HOSTILE_ADD ("/loky/faults/18/while-it-sends", while_it_sends);

@@ -293,7 +293,7 @@ static int
 leave_by_exit (gconstpointer data)
 {
   /* A sanitizer and valgrind would take what the parent has in use for lost. */
-  if (LOKY_HAS_SANITIZER || g_getenv ("LOKY_TEST_VALGRIND") != NULL)
+  if (LOKY_HAS_SANITIZER || loky_fixture_has_valgrind ())
     return 0;
   exit (0);
 }

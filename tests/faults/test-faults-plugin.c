@@ -184,7 +184,7 @@ unreadable_is_told (LokyFixture *fixture, gconstpointer data)
       end_folder (&folder);
       return;
     }
-  if (g_getenv ("LOKY_TEST_VALGRIND") != NULL)
+  if (loky_fixture_has_valgrind ())
     {
       g_test_skip ("it is in a process that valgrind does not follow");
       end_folder (&folder);

@@ -117,7 +117,7 @@ not_executable (HostileFixture *fixture, gconstpointer data)
 static const char *
 text_of_exec (const char *text)
 {
-  return g_getenv ("LOKY_TEST_VALGRIND") != NULL ? "Workers end before they serve" : text;
+  return loky_fixture_has_valgrind () ? "Workers end before they serve" : text;
 }
 
 /* GLib gives to a shell what the kernel does not know. */
