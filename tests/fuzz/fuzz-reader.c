@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../fixture.h"
 #include "fuzz.h"
 #include "loky-channel-private.h"
 #include "loky-control-private.h"
@@ -351,32 +352,6 @@ act (Stage *self, FuzzInput *input)
 
 /* --- one run ------------------------------------------------------------------------------------------ */
 
-static guint
-count_fds (void)
-{
-  g_autoptr (GDir) folder = g_dir_open ("/proc/self/fd", 0, NULL);
-  guint n_fds = 0;
-
-  while (g_dir_read_name (folder) != NULL)
-    n_fds++;
-  return n_fds;
-}
-
-static void
-tell_fds (void)
-{
-  g_autoptr (GDir) folder = g_dir_open ("/proc/self/fd", 0, NULL);
-  const char *name;
-
-  while ((name = g_dir_read_name (folder)) != NULL)
-    {
-      g_autofree char *path = g_build_filename ("/proc/self/fd", name, NULL);
-      g_autofree char *target = g_file_read_link (path, NULL);
-
-      g_printerr ("%s: %s\n", name, target);
-    }
-}
-
 static void
 set_up (Stage *self, guint8 how)
 {
@@ -433,16 +408,10 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
     {
       g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR);
       run ((const guint8 *) "\0\0\0\2", 4);
-      n_fds = count_fds ();
+      n_fds = loky_fixture_count_fds ();
     }
   run (data, size);
   /* Descriptors that a worker sent and that are not taken are closed by a thread of their own. */
-  for (guint i = 0; count_fds () > n_fds; i++)
-    {
-      if (i == 50000)
-        tell_fds ();
-      g_assert (i < 50000);
-      g_usleep (100);
-    }
+  loky_fixture_assert_fds (n_fds);
   return 0;
 }
