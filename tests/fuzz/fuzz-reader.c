@@ -156,8 +156,8 @@ send_bytes (Stage *self, const guint8 *data, gsize size, const int *fds, guint n
       message.msg_control = &control;
       message.msg_controllen = CMSG_SPACE (n_fds * sizeof (int));
     }
-  if (sendmsg (puppet_get_channel (self->puppet), &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-    return;
+  /* What does not fit is lost. */
+  sendmsg (puppet_get_channel (self->puppet), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* A header that is well-formed but for what the input makes of it, and a body of the input's. */

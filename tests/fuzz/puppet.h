@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 
 typedef struct _Puppet Puppet;
 
-/* The newest one that was started and not taken yet; waits for it at most @timeout µs. NULL: there is none. */
+/* The oldest one that was started and not taken yet; waits for it at most @timeout µs. NULL: there is none. */
 Puppet *puppet_take (gint64 timeout);
 void puppet_release (Puppet *self);
 
