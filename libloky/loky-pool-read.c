@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "loky-error.h"
+#include "loky-marks-private.h"
 #include "loky-pool-internal.h"
 
 /* How long a worker whose channel has ended has to end itself before it is killed, in ms. */
@@ -28,6 +29,7 @@ typedef struct
   LokyPayload *payload;
   GError *error;
   gint64 run_time;
+  const char *name; /* the pool's, of the task that it ends; NULL if it ends none */
 } Incoming;
 
 static GError *
@@ -213,6 +215,7 @@ apply_locked (LokyPool *self,
         }
       return TRUE;
     }
+  incoming->name = future->function->name;
   future->payload = g_steal_pointer (&incoming->payload);
   future->error = g_steal_pointer (&incoming->error);
   loky_scheduler_returned (self->scheduler, task,
@@ -228,6 +231,21 @@ incoming_clear (Incoming *incoming)
 {
   g_clear_pointer (&incoming->payload, loky_payload_unref);
   g_clear_error (&incoming->error);
+}
+
+/* For who profiles the application. */
+static void
+mark (LokyPoolWorker *worker, GArray *batch)
+{
+  if (!loky_marks_are_wanted ())
+    return;
+  for (guint i = 0; i < batch->len; i++)
+    {
+      const Incoming *incoming = &g_array_index (batch, Incoming, i);
+
+      if (incoming->name != NULL)
+        loky_mark_task (incoming->name, worker->id, incoming->run_time);
+    }
 }
 
 static gboolean
@@ -254,6 +272,7 @@ apply (LokyPool *self,
       g_object_unref (l->data);
     }
   g_slist_free (progressed);
+  mark (worker, batch);
   g_array_set_size (batch, 0);
   if (!is_sound)
     g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
