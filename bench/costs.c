@@ -211,7 +211,7 @@ count_all_switches (void)
 double
 bench_idle_switches (const BenchScale *scale)
 {
-  double seconds = MAX (2, 10 * scale->factor);
+  double seconds = MAX (1, 10 * scale->factor);
   LokyExecutor *executor = bench_executor (8);
   guint64 before;
   double n;

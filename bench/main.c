@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* loky-bench: each row of rows.c, ours and its yardsticks in turn, several times; medians; a table, and JSON. */
+/* loky-bench: each row of rows.c, ours and its yardsticks in turn; all rows in turn, several times, so that what
+ * else the machine does for some seconds does not make up most of what one row is; medians; a table, and JSON. */
 
 #include "bench.h"
 
@@ -25,7 +26,7 @@ typedef struct
 } Rounds;
 
 static const Rounds full_rounds = { 5, 15, 3, 5e6 };
-static const Rounds quick_rounds = { 3, 9, 1, 1e6 };
+static const Rounds quick_rounds = { 3, 9, 1, 0.5e6 };
 static const Rounds smoke_rounds = { 1, 1, 1, 0 };
 
 static char *json_path;
@@ -49,6 +50,11 @@ static const GOptionEntry options[] = {
 typedef struct
 {
   const BenchRow *row;
+  GArray *our_values;
+  GArray *peer_values[MAX_PEERS];
+  double time; /* that its rounds took, in µs */
+
+  /* the medians, at the end */
   double ours;
   double peers[MAX_PEERS];
   double ratio; /* NAN: what it is compared with is not here */
@@ -94,12 +100,13 @@ measure_peer (const BenchPeer *peer, const BenchScale *scale)
   return peer->measure != NULL ? peer->measure (scale) : bench_ask_peer (peer->name, peer->peer_work, scale);
 }
 
+/* @name: the row at hand; NULL: none, at the end. */
 static void
-show_progress (guint n_done, guint n_rows, const char *name)
+show_progress (guint round, const char *name, double share)
 {
   enum { WIDTH = 30 };
   char bar[WIDTH + 1];
-  guint filled = n_rows > 0 ? WIDTH * n_done / n_rows : 0;
+  guint filled = (guint) (WIDTH * MIN (share, 1));
 
   if (!isatty (STDERR_FILENO))
     return;
@@ -107,46 +114,74 @@ show_progress (guint n_done, guint n_rows, const char *name)
   memset (bar, '#', filled);
   bar[WIDTH] = '\0';
   fputs ("\r\033[K", stderr);
-  if (n_done < n_rows)
-    fprintf (stderr, "[%s] %u/%u %s", bar, n_done, n_rows, name);
+  if (name != NULL)
+    fprintf (stderr, "[%s] round %u, %s", bar, round + 1, name);
   fflush (stderr);
 }
 
 static void
-measure (Outcome *outcome, const BenchScale *scale, const Rounds *rounds)
+outcome_init (Outcome *outcome, const BenchRow *row)
+{
+  outcome->row = row;
+  outcome->our_values = g_array_new (FALSE, FALSE, sizeof (double));
+  for (guint i = 0; i < MAX_PEERS; i++)
+    outcome->peer_values[i] = g_array_new (FALSE, FALSE, sizeof (double));
+}
+
+static void
+outcome_clear (Outcome *outcome)
+{
+  g_array_unref (outcome->our_values);
+  for (guint i = 0; i < MAX_PEERS; i++)
+    g_array_unref (outcome->peer_values[i]);
+}
+
+static void
+add_value (GArray *values, double value)
+{
+  if (!isnan (value))
+    g_array_append_val (values, value);
+}
+
+static void
+measure_once (Outcome *outcome, guint round, const Rounds *rounds, const BenchScale *scale)
 {
   const BenchRow *row = outcome->row;
-  double end = bench_now () + rounds->enough;
-  GArray *ours = g_array_new (FALSE, FALSE, sizeof (double));
-  GArray *peers[MAX_PEERS] = { NULL };
+  double start = bench_now ();
 
-  for (guint i = 0; i < rounds->most && (i < rounds->least || bench_now () < end); i++)
-    {
-      double value = row->ours (scale);
+  add_value (outcome->our_values, row->ours (scale));
+  for (guint i = 0; i < MAX_PEERS && row->peers[i].name != NULL; i++)
+    if (round < rounds->others || g_strcmp0 (row->against, row->peers[i].name) == 0)
+      add_value (outcome->peer_values[i], measure_peer (&row->peers[i], scale));
+  outcome->time += bench_now () - start;
+}
 
-      if (!isnan (value))
-        g_array_append_val (ours, value);
-      for (guint j = 0; j < MAX_PEERS && row->peers[j].name != NULL; j++)
+static void
+measure_all (Outcome *outcomes, guint n, const Rounds *rounds, const BenchScale *scale)
+{
+  for (guint round = 0; round < rounds->most; round++)
+    for (guint i = 0; i < n; i++)
+      if (round < rounds->least || outcomes[i].time < rounds->enough)
         {
-          if (peers[j] == NULL)
-            peers[j] = g_array_new (FALSE, FALSE, sizeof (double));
-          if (i >= rounds->others && g_strcmp0 (row->against, row->peers[j].name) != 0)
-            continue;
-          value = measure_peer (&row->peers[j], scale);
-          if (!isnan (value))
-            g_array_append_val (peers[j], value);
+          show_progress (round, outcomes[i].row->name, (round + (double) i / n) / rounds->least);
+          measure_once (&outcomes[i], round, rounds, scale);
         }
-    }
-  outcome->ours = bench_median (ours);
+  show_progress (0, NULL, 1);
+}
+
+static void
+find_medians (Outcome *outcome)
+{
+  const BenchRow *row = outcome->row;
+
+  outcome->ours = bench_median (outcome->our_values);
   outcome->ratio = row->against == NULL ? outcome->ours : NAN;
-  for (guint j = 0; j < MAX_PEERS && row->peers[j].name != NULL; j++)
+  for (guint i = 0; i < MAX_PEERS && row->peers[i].name != NULL; i++)
     {
-      outcome->peers[j] = bench_median (peers[j]);
-      if (g_strcmp0 (row->against, row->peers[j].name) == 0)
-        outcome->ratio = outcome->ours / outcome->peers[j];
-      g_array_unref (peers[j]);
+      outcome->peers[i] = bench_median (outcome->peer_values[i]);
+      if (g_strcmp0 (row->against, row->peers[i].name) == 0)
+        outcome->ratio = outcome->ours / outcome->peers[i];
     }
-  g_array_unref (ours);
 }
 
 static gboolean
@@ -288,6 +323,7 @@ main (int argc, char *argv[])
   g_autoptr (GError) error = NULL;
   BenchScale scale = { 1, FALSE };
   const Rounds *rounds;
+  gboolean is_written;
   guint n = 0;
 
   setlocale (LC_CTYPE, "");
@@ -318,18 +354,20 @@ main (int argc, char *argv[])
       return write_file (curves_path, curves) ? 0 : 1;
     }
   rounds = scale.smoke ? &smoke_rounds : scale.factor < 1 ? &quick_rounds : &full_rounds;
+  for (guint i = 0; i < bench_n_rows; i++)
+    if (is_wanted (&bench_rows[i]))
+      outcome_init (&outcomes[n++], &bench_rows[i]);
+  measure_all (outcomes, n, rounds, &scale);
 
   printf ("%-26s %12s %-11s %-8s %-7s %-8s yardsticks (* compared with)\n", "row", "ours", "unit", "goal", "ratio",
           "goal is");
-  for (guint i = 0; i < bench_n_rows; i++)
+  for (guint i = 0; i < n; i++)
     {
-      if (!is_wanted (&bench_rows[i]))
-        continue;
-      show_progress (i, bench_n_rows, bench_rows[i].name);
-      outcomes[n].row = &bench_rows[i];
-      measure (&outcomes[n], &scale, rounds);
-      show_progress (bench_n_rows, bench_n_rows, "");
-      print_row (&outcomes[n++]);
+      find_medians (&outcomes[i]);
+      print_row (&outcomes[i]);
     }
-  return json_path == NULL || write_json (outcomes, n) ? 0 : 1;
+  is_written = json_path == NULL || write_json (outcomes, n);
+  for (guint i = 0; i < n; i++)
+    outcome_clear (&outcomes[i]);
+  return is_written ? 0 : 1;
 }
