@@ -30,7 +30,7 @@ typedef struct _LokySchedulerWorker LokySchedulerWorker;
 /* What all tasks of one name share. */
 typedef struct
 {
-  gint64 run_time; /* a running mean, in ns; -1 until one has returned */
+  gint64 run_time; /* of one item, a running mean, in ns; -1 until one has returned */
 } LokySchedulerFunction;
 
 typedef enum
@@ -86,6 +86,7 @@ struct _LokySchedulerTask
   gint64 cancel_grace;
   gint priority; /* lower runs first */
   guint retries;
+  guint n_items; /* among which its run time is divided; 0 counts as 1 */
 
   /* the scheduler's; for others to read */
   LokyTaskState state;

@@ -362,6 +362,18 @@ detach (LokyScheduler *self, LokySchedulerTask *task)
   task->recall = LOKY_RECALL_NONE;
 }
 
+/* The run time, in ns, as far as it matters. */
+static gint64
+expect (LokySchedulerTask *task)
+{
+  gint64 run_time = task->function->run_time;
+  gint64 n_items = MAX (task->n_items, 1);
+
+  if (run_time < 0 || run_time >= AHEAD_BUDGET / n_items)
+    return AHEAD_BUDGET;
+  return MAX (run_time * n_items, 1);
+}
+
 static void
 send (LokyScheduler *self,
       LokySchedulerWorker *worker,
@@ -378,9 +390,7 @@ send (LokyScheduler *self,
   task->sent_at = now;
   task->started = -1;
   task->late_since = -1;
-  task->expected = task->function->run_time < 0
-                       ? AHEAD_BUDGET
-                       : CLAMP (task->function->run_time, 1, AHEAD_BUDGET);
+  task->expected = expect (task);
   worker->slots[task->slot] = task;
   worker->ahead += task->expected;
 
@@ -426,7 +436,7 @@ take_open (LokyScheduler *self, LokySchedulerTask *task)
   if (g_queue_is_empty (&self->open) || task->function->run_time < 0)
     return NULL;
   worker = choose_open (self);
-  if (worker->ahead + task->function->run_time > AHEAD_BUDGET)
+  if (worker->ahead + expect (task) > AHEAD_BUDGET)
     return NULL;
   g_queue_unlink (&self->open, &worker->list_link);
   g_queue_push_tail_link (&self->open, &worker->list_link);
@@ -1072,7 +1082,7 @@ loky_scheduler_returned (LokyScheduler *self,
   worker->has_worked = TRUE;
   self->n_useless = 0;
   if (outcome == LOKY_OUTCOME_RESULT)
-    learn (task->function, run_time);
+    learn (task->function, run_time / MAX (task->n_items, 1));
   if (task->stop == LOKY_STOP_TIMEOUT)
     outcome = LOKY_OUTCOME_TIMED_OUT;
   else if (task->stop == LOKY_STOP_CANCEL && outcome != LOKY_OUTCOME_RESULT)

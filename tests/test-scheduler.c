@@ -253,6 +253,31 @@ test_run_time_is_learnt (Harness *self, gconstpointer user_data)
   g_assert_cmpint (self->function.run_time, >, 0);
 }
 
+/* A chunk takes the time of its items. */
+static void
+test_chunk_counts_its_items (Harness *self, gconstpointer user_data)
+{
+  Task *first = make_task (self);
+
+  prepare (self, 1, -1);
+  first->scheduling.n_items = 100;
+  submit_task (self, first);
+  give_back (self, first, LOKY_OUTCOME_RESULT, 800 * 1000);
+  g_assert_cmpint (self->function.run_time, ==, 8000);
+  for (guint i = 0; i < 5; i++)
+    {
+      Task *task = make_task (self);
+
+      task->scheduling.n_items = 50;
+      submit_task (self, task);
+    }
+  /* 0.4 ms each. */
+  g_assert_cmpuint (get_worker (self, 1)->tasks.length, ==, 2);
+  for (guint i = 2; i <= 6; i++)
+    give_back (self, get_task (self, i), LOKY_OUTCOME_RESULT, 400 * 1000);
+  g_assert_cmpint (self->function.run_time, ==, 8000);
+}
+
 /* Workers in turn: no one gets all. */
 static void
 test_sent_ahead_in_turn (Harness *self, gconstpointer user_data)
@@ -1722,6 +1747,7 @@ add_sending (void)
   ADD ("last-used-worker-first", test_last_used_worker_first);
   g_test_add_func ("/loky/scheduler/depth-follows-run-time", test_depth_follows_run_time);
   ADD ("unknown-run-time", test_unknown_run_time);
+  ADD ("chunk-counts-its-items", test_chunk_counts_its_items);
   ADD ("run-time-is-learnt", test_run_time_is_learnt);
   ADD ("sent-ahead-in-turn", test_sent_ahead_in_turn);
   ADD ("shared-with-an-idle-worker", test_shared_with_an_idle_worker);
