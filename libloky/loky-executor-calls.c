@@ -60,7 +60,7 @@ set_options (LokyFuture *future, LokyTaskOptions *options)
   task->retries = options != NULL ? loky_task_options_get_retries (options) : 0;
 }
 
-/* A future that is ready to be submitted. */
+/* A future that is ready to be submitted. A floating @args is taken over in any case. */
 static LokyFuture *
 make_future (const char *task, GVariant *args, LokyTaskOptions *options, GError **error)
 {
@@ -81,6 +81,31 @@ make_future (const char *task, GVariant *args, LokyTaskOptions *options, GError 
   future->buffers = g_steal_pointer (&buffers);
   set_options (future, options);
   return future;
+}
+
+LokyFuture *
+loky_pool_submit_chunk (LokyPool *pool,
+                        const char *task,
+                        GVariant *items,
+                        guint n_items,
+                        LokyTaskOptions *options,
+                        LokyFutureListener listener,
+                        gpointer listener_data,
+                        GError **error)
+{
+  g_autoptr (LokyFuture) future = make_future (task, items, options, error);
+
+  if (future == NULL)
+    return NULL;
+  future->is_chunk = TRUE;
+  future->task.n_items = n_items;
+  if (future->task.timeout > 0)
+    future->task.timeout = MIN (future->task.timeout, G_MAXINT64 / 4 / n_items) * n_items;
+  future->listener = listener;
+  future->listener_data = listener_data;
+  if (!loky_pool_submit (pool, future, task, FALSE, error))
+    return NULL;
+  return g_steal_pointer (&future);
 }
 
 LokyFuture *

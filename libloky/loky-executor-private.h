@@ -22,6 +22,17 @@ LokyFuture *loky_pool_submit_task (LokyPool *pool,
                                    gboolean has_mailbox,
                                    GError **error);
 
+/* The same for the @n_items elements of an array, as one submission whose result is that of all: see
+ * loky-chunk-private.h. The timeout of @options is that of an item. */
+LokyFuture *loky_pool_submit_chunk (LokyPool *pool,
+                                    const char *task,
+                                    GVariant *items,
+                                    guint n_items,
+                                    LokyTaskOptions *options,
+                                    LokyFutureListener listener,
+                                    gpointer listener_data,
+                                    GError **error);
+
 LokyResults *loky_results_new (LokyPool *pool,
                                const char *task,
                                LokyInput *input,

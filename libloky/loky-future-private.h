@@ -54,12 +54,17 @@ struct _LokyFuture
   GPtrArray *buffers;
   LokyFutureListener listener;
   gpointer listener_data;
+  gboolean is_chunk; /* args are an array of those of items; nobody outside sees such a future */
+
+  GVariant *value; /* of an item of a chunk: its result; constant */
 
   /* pool lock */
   LokySchedulerTask task;
   LokyFutureState end; /* PENDING until it has ended */
   LokyPayload *payload;
   GError *error;
+  gboolean is_mixed; /* the payload is that of a chunk whose results came with errors, or of several types */
+  gint64 run_time;   /* in ns, as the worker says; -1: none has returned it */
   LokyLoss *loss;
   LokyWaiter *waiters;  /* threads; the first may be there from before the submission */
   GSList *asynchronous; /* of LokyAsyncWait */
@@ -81,6 +86,9 @@ typedef enum
 } LokyNews;
 
 LokyFuture *loky_future_new (void);
+
+/* The future of one item of @chunk, which has ended; of its result or error. Takes over @error. */
+LokyFuture *loky_future_new_item (LokyFuture *chunk, GVariant *value, GError *error);
 
 /* Posts news to the future's context. Any thread, no lock. */
 void loky_future_post (LokyFuture *self, LokyNews news);

@@ -84,6 +84,7 @@ loky_future_finalize (GObject *object)
   g_clear_pointer (&self->args, g_variant_unref);
   g_clear_pointer (&self->buffers, g_ptr_array_unref);
   g_clear_pointer (&self->payload, loky_payload_unref);
+  g_clear_pointer (&self->value, g_variant_unref);
   g_clear_error (&self->error);
   g_clear_pointer (&self->loss, loky_loss_free);
   g_clear_pointer (&self->mailbox, loky_mailbox_unref);
@@ -192,12 +193,50 @@ static void
 loky_future_init (LokyFuture *self)
 {
   self->item.deliver = deliver_news;
+  self->run_time = -1;
 }
 
 LokyFuture *
 loky_future_new (void)
 {
   return g_object_new (LOKY_TYPE_FUTURE, NULL);
+}
+
+static LokyLoss *
+loss_copy (const LokyLoss *loss)
+{
+  LokyLoss *copy = g_memdup2 (loss, sizeof *loss);
+
+  copy->stderr_tail = g_strdup (loss->stderr_tail);
+  copy->backtrace = g_strdup (loss->backtrace);
+  return copy;
+}
+
+LokyFuture *
+loky_future_new_item (LokyFuture *chunk, GVariant *value, GError *error)
+{
+  LokyFuture *self = loky_future_new ();
+  gboolean is_cancelled
+      = chunk->end == LOKY_FUTURE_STATE_CANCELLED ||
+        (chunk->task.stop == LOKY_STOP_CANCEL &&
+         g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED));
+
+  /* Nobody else has it yet, and what is read of the chunk is constant from its end on. */
+  self->pool = loky_pool_ref (chunk->pool);
+  self->function = chunk->function;
+  self->task.state = LOKY_TASK_STATE_ENDED;
+  self->task.attempts = chunk->task.attempts;
+  self->is_announced = TRUE;
+  self->end = error == NULL  ? LOKY_FUTURE_STATE_SUCCEEDED
+              : is_cancelled ? LOKY_FUTURE_STATE_CANCELLED
+                             : LOKY_FUTURE_STATE_FAILED;
+  self->error = error;
+  self->value = value != NULL ? g_variant_ref (value) : NULL;
+  if (error == NULL && chunk->payload != NULL)
+    self->payload = loky_payload_ref (chunk->payload);
+  if (error != NULL && chunk->loss != NULL)
+    self->loss = loss_copy (chunk->loss);
+  return self;
 }
 
 void
@@ -667,6 +706,8 @@ loky_future_dup_result (LokyFuture *self, GError **error)
 
   g_return_val_if_fail (is_submitted (self), NULL);
 
+  if (self->value != NULL)
+    return g_variant_ref (self->value);
   loky_pool_lock (self->pool);
   if (self->payload != NULL)
     payload = loky_payload_ref (self->payload);

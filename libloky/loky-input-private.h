@@ -28,6 +28,28 @@ gboolean loky_input_attach (LokyInput *self,
                             GDestroyNotify unref);
 void loky_input_detach (LokyInput *self);
 
+/* Arguments that are submitted together. */
+typedef struct
+{
+  GVariant *args; /* of a chunk an array of them */
+  guint n_items;
+  gboolean is_chunk; /* FALSE: an item that no chunk can hold */
+} LokyInputChunk;
+
+/* The next items, as many as are there now, of the same type, and at most @max_items; of those of variable
+ * size, and unless it is one, about @max_size bytes. With @may_ask the user's function is called for more, for
+ * a moment: it may be slow. One thread at a time. */
+LokyInputStatus loky_input_take_chunk (LokyInput *self,
+                                       gboolean may_ask,
+                                       guint max_items,
+                                       gsize max_size,
+                                       LokyInputChunk *chunk,
+                                       GError **error);
+
+/* How many items are left, G_MAXUINT64 if nobody knows. With @may_ask a list model is asked. By the thread
+ * that takes. */
+guint64 loky_input_get_n_left (LokyInput *self, gboolean may_ask);
+
 /* The next item. With @may_ask the user's function is called if nothing is at hand. One thread at a
  * time. */
 LokyInputStatus loky_input_take (LokyInput *self, gboolean may_ask, GVariant **item, GError **error);

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-input-private.h"
+
+#include <string.h>
+
+#include "loky-buffer-private.h"
+#include "loky-chunk-private.h"
 #include "loky-tsan-private.h"
+#include "loky-value-private.h"
+
+/* How long items are gathered for one chunk from a function that may be slow, in µs. */
+#define GATHER_TIME 1000
 
 /**
  * LokyInput:
@@ -25,6 +34,8 @@ struct _LokyInput
   GVariant *array;
   GListModel *model;
   gsize position; /* of the next item of array or model */
+  gsize n_elements; /* of array */
+  GBytes *bytes;    /* of an array that is cut into chunks */
 
   GMutex lock;
   GQueue items;          /* of GVariant; lock */
@@ -51,6 +62,7 @@ loky_input_finalize (GObject *object)
   if (self->destroy != NULL)
     self->destroy (self->user_data);
   g_clear_pointer (&self->array, g_variant_unref);
+  g_clear_pointer (&self->bytes, g_bytes_unref);
   g_clear_object (&self->model);
   g_queue_clear_full (&self->items, (GDestroyNotify) g_variant_unref);
   g_clear_error (&self->failure);
@@ -122,6 +134,7 @@ loky_input_new_for_array (GVariant *array)
 
   self = g_object_new (LOKY_TYPE_INPUT, NULL);
   self->array = g_variant_ref_sink (array);
+  self->n_elements = g_variant_n_children (array);
   return self;
 }
 
@@ -309,7 +322,7 @@ ask_array (LokyInput *self)
 {
   g_autoptr (GVariant) element = NULL;
 
-  if (self->position >= g_variant_n_children (self->array))
+  if (self->position >= self->n_elements)
     {
       loky_input_end (self);
       return TRUE;
@@ -405,4 +418,122 @@ loky_input_take (LokyInput *self, gboolean may_ask, GVariant **item, GError **er
     }
   g_mutex_unlock (&self->lock);
   return status;
+}
+
+/* --- chunks ----------------------------------------------------------------------------------- */
+
+guint64
+loky_input_get_n_left (LokyInput *self, gboolean may_ask)
+{
+  guint64 n_items = self->n_elements;
+
+  if (self->array == NULL && (self->model == NULL || !may_ask))
+    return G_MAXUINT64;
+  if (self->model != NULL)
+    n_items = g_list_model_get_n_items (self->model);
+  return n_items - MIN (self->position, n_items);
+}
+
+/* Part of an array whose elements have one size, without a look at any of them. */
+static gboolean
+take_slice (LokyInput *self, guint max_items, gsize max_size, LokyInputChunk *chunk)
+{
+  const GVariantType *type = g_variant_get_type (self->array);
+  gsize element_size;
+
+  if (self->position >= self->n_elements || !loky_chunk_is_plain_type (g_variant_type_element (type)))
+    return FALSE;
+  if (self->bytes == NULL)
+    {
+      g_autoptr (GVariant) normal = loky_value_ref_normal (self->array);
+
+      self->bytes = g_variant_get_data_as_bytes (normal);
+    }
+  element_size = g_bytes_get_size (self->bytes) / self->n_elements;
+  chunk->is_chunk = TRUE;
+  chunk->n_items
+      = (guint) MIN (MIN (max_items, MAX (max_size / element_size, 1)), self->n_elements - self->position);
+  chunk->args = loky_chunk_slice (type, self->bytes, element_size, self->position, chunk->n_items);
+  self->position += chunk->n_items;
+  return TRUE;
+}
+
+/* Whether handles are in it: the buffers of one value are few, so that it goes alone. What is wrong with one is
+ * found again when it is submitted. */
+static gboolean
+has_handles (GVariant *item)
+{
+  g_autoptr (GPtrArray) buffers = NULL;
+
+  if (strpbrk (g_variant_get_type_string (item), "hv") == NULL)
+    return FALSE;
+  return !loky_buffer_collect (item, NULL, &buffers, NULL) || buffers != NULL;
+}
+
+static void
+put_back (LokyInput *self, GVariant *item)
+{
+  g_mutex_lock (&self->lock);
+  g_queue_push_head (&self->items, item);
+  g_mutex_unlock (&self->lock);
+}
+
+/* Adds what is there now to the first item, as long as it fits. */
+static void
+gather (LokyInput *self, gboolean may_ask, guint max_items, gsize max_size, GPtrArray *items)
+{
+  const GVariantType *type = g_variant_get_type (items->pdata[0]);
+  gsize size = g_variant_get_size (items->pdata[0]);
+  gint64 end = g_get_monotonic_time () + GATHER_TIME;
+
+  while (items->len < max_items && size < max_size)
+    {
+      GVariant *item = NULL;
+
+      if (loky_input_take (self, may_ask && g_get_monotonic_time () < end, &item, NULL) != LOKY_INPUT_ITEM)
+        return;
+      if (!g_variant_type_equal (g_variant_get_type (item), type) || !loky_chunk_can_hold (item) ||
+          has_handles (item))
+        {
+          put_back (self, item);
+          return;
+        }
+      size += g_variant_get_size (item);
+      g_ptr_array_add (items, item);
+    }
+}
+
+LokyInputStatus
+loky_input_take_chunk (LokyInput *self,
+                       gboolean may_ask,
+                       guint max_items,
+                       gsize max_size,
+                       LokyInputChunk *chunk,
+                       GError **error)
+{
+  g_autoptr (GPtrArray) items = NULL;
+  LokyInputStatus status;
+  GVariant *item = NULL;
+  gboolean is_next;
+
+  g_mutex_lock (&self->lock);
+  is_next = self->array != NULL && may_ask && g_queue_is_empty (&self->items) && !self->has_ended;
+  g_mutex_unlock (&self->lock);
+  if (is_next && take_slice (self, max_items, max_size, chunk))
+    return LOKY_INPUT_ITEM;
+
+  status = loky_input_take (self, may_ask, &item, error);
+  if (status != LOKY_INPUT_ITEM)
+    return status;
+  *chunk = (LokyInputChunk){ .args = item, .n_items = 1, .is_chunk = loky_chunk_can_hold (item) };
+  if (!chunk->is_chunk)
+    return LOKY_INPUT_ITEM;
+  items = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+  g_ptr_array_add (items, item);
+  if (!has_handles (item))
+    gather (self, may_ask, max_items, max_size, items);
+  chunk->n_items = items->len;
+  chunk->args = g_variant_ref_sink (
+      g_variant_new_array (NULL, (GVariant *const *) items->pdata, items->len));
+  return LOKY_INPUT_ITEM;
 }

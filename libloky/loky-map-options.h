@@ -29,4 +29,10 @@ guint loky_map_options_get_window (LokyMapOptions *self);
 LOKY_AVAILABLE_IN_1_0
 void loky_map_options_set_window (LokyMapOptions *self, guint window);
 
+LOKY_AVAILABLE_IN_1_0
+guint loky_map_options_get_chunk_size (LokyMapOptions *self);
+
+LOKY_AVAILABLE_IN_1_0
+void loky_map_options_set_chunk_size (LokyMapOptions *self, guint chunk_size);
+
 G_END_DECLS

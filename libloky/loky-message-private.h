@@ -20,6 +20,7 @@ typedef enum
   LOKY_MESSAGE_TASK,      /* a value; slot and number of the task */
   LOKY_MESSAGE_LEAVE,     /* empty: say goodbye and exit */
   LOKY_MESSAGE_REFUSE,    /* REFUSE_TYPE: a plugin file that must not be opened */
+  LOKY_MESSAGE_CHUNK,     /* a value, an array; slot and number: as TASK for each of its elements */
 
   /* both ways */
   LOKY_MESSAGE_RELEASE = 16, /* empty; number: the segment that may be reused */
@@ -31,6 +32,7 @@ typedef enum
   LOKY_MESSAGE_FAILURE,      /* FAILURE_TYPE; slot and number of the task */
   LOKY_MESSAGE_PROGRESS,     /* empty; slot and number: there is news in the control area */
   LOKY_MESSAGE_GOODBYE,      /* empty: the last frame of a worker that leaves in order */
+  LOKY_MESSAGE_CHUNK_RESULT, /* a value of MIXED_TYPE; slot and number of the chunk */
 } LokyMessageType;
 
 /* version, worker id, slots, plugin path, refused, initializer, its arguments */
@@ -40,6 +42,7 @@ typedef enum
 #define LOKY_MESSAGE_REFUSE_TYPE "(tttss)" /* device, inode, mtime in ns, path, reason */
 #define LOKY_MESSAGE_HELLO_TYPE "(su)"     /* version, pid */
 #define LOKY_MESSAGE_FAILURE_TYPE "(sisx)" /* domain, code, message, run time in ns */
+#define LOKY_MESSAGE_MIXED_TYPE "a(mv(sis))" /* of each item its result, or else domain, code, message */
 
 /* Values whose type string is longer are refused, longer error messages are cut, in bytes. */
 #define LOKY_MESSAGE_MAX_TYPE 4096

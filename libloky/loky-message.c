@@ -154,6 +154,8 @@ loky_message_type_to_string (guint type)
       return "leave";
     case LOKY_MESSAGE_REFUSE:
       return "refuse";
+    case LOKY_MESSAGE_CHUNK:
+      return "chunk";
     case LOKY_MESSAGE_RELEASE:
       return "release";
     case LOKY_MESSAGE_HELLO:
@@ -168,6 +170,8 @@ loky_message_type_to_string (guint type)
       return "progress";
     case LOKY_MESSAGE_GOODBYE:
       return "goodbye";
+    case LOKY_MESSAGE_CHUNK_RESULT:
+      return "chunk-result";
     default:
       return "unknown";
     }

@@ -88,8 +88,8 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
                                  g_variant_new (LOKY_MESSAGE_NAME_TYPE, function->name), NULL, 0);
   /* The slot before the frame: whoever reads the frame finds it. */
   loky_control_queue (&worker->control, task->slot, task->number);
-  loky_channel_append_value (worker->channel, LOKY_MESSAGE_TASK, task->slot, task->number, &message,
-                             future->args, future->buffers);
+  loky_channel_append_value (worker->channel, future->is_chunk ? LOKY_MESSAGE_CHUNK : LOKY_MESSAGE_TASK,
+                             task->slot, task->number, &message, future->args, future->buffers);
   LOKY_PROBE_TASK_SENT (future, function->name, worker->id, task->number, task->attempts);
   loky_pool_turn_add_flush (turn, worker);
   if (turn->pool->spin_time > 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "loky-error.h"
+#include "loky-failure-private.h"
 #include "loky-marks-private.h"
 #include "loky-pool-internal.h"
 
@@ -16,10 +17,6 @@
 
 /* How often the owner of a task is told of its progress at the most, in µs. */
 #define PROGRESS_INTERVAL (50 * 1000)
-
-/* Error domains are quarks, which are never freed: a worker must not make up any number of them. */
-#define MAX_DOMAINS 256
-#define MAX_DOMAIN_LENGTH 128
 
 typedef struct
 {
@@ -35,29 +32,11 @@ typedef struct
 static GError *
 read_failure (GVariant *body)
 {
-  static GHashTable *domains; /* the monitor threads' own; domains_lock */
-  static GMutex domains_lock;
   const char *domain, *message;
-  GQuark quark;
   gint32 code;
 
   g_variant_get (body, "(&si&sx)", &domain, &code, &message, NULL);
-  quark = g_quark_try_string (domain);
-  if (quark == 0 && domain[0] != '\0' && strlen (domain) <= MAX_DOMAIN_LENGTH)
-    {
-      g_mutex_lock (&domains_lock);
-      if (domains == NULL)
-        domains = g_hash_table_new (NULL, NULL);
-      if (g_hash_table_size (domains) < MAX_DOMAINS)
-        {
-          quark = g_quark_from_string (domain);
-          g_hash_table_add (domains, GUINT_TO_POINTER (quark));
-        }
-      g_mutex_unlock (&domains_lock);
-    }
-  if (quark == 0)
-    return g_error_new (LOKY_ERROR, LOKY_ERROR_FAILED, "%s (%s, %d)", message, domain, code);
-  return g_error_new_literal (quark, code, message);
+  return loky_failure_new (domain, code, message);
 }
 
 /* Why the worker cannot serve, in its own words. */
@@ -140,6 +119,7 @@ read_frame (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
   switch (frame->header.type)
     {
     case LOKY_MESSAGE_RESULT:
+    case LOKY_MESSAGE_CHUNK_RESULT:
       return read_value (worker, frame, incoming, error);
     case LOKY_MESSAGE_FAILURE:
       body = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_FAILURE_TYPE,
@@ -196,7 +176,7 @@ apply_locked (LokyPool *self,
              worker->scheduling.state == LOKY_WORKER_STATE_DYING;
     }
   if (incoming->type != LOKY_MESSAGE_RESULT && incoming->type != LOKY_MESSAGE_FAILURE &&
-      incoming->type != LOKY_MESSAGE_PROGRESS)
+      incoming->type != LOKY_MESSAGE_PROGRESS && incoming->type != LOKY_MESSAGE_CHUNK_RESULT)
     return TRUE;
 
   task = loky_scheduler_find (&worker->scheduling, incoming->slot, incoming->number);
@@ -215,6 +195,10 @@ apply_locked (LokyPool *self,
         }
       return TRUE;
     }
+  if (incoming->type == LOKY_MESSAGE_CHUNK_RESULT && !future->is_chunk)
+    return FALSE;
+  future->is_mixed = incoming->type == LOKY_MESSAGE_CHUNK_RESULT;
+  future->run_time = MAX (incoming->run_time, 0);
   incoming->name = future->function->name;
   future->payload = g_steal_pointer (&incoming->payload);
   future->error = g_steal_pointer (&incoming->error);

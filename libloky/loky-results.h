@@ -31,6 +31,20 @@ LokyFuture *loky_results_next_finish (LokyResults *self, GAsyncResult *result, G
     G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
+GVariant *loky_results_next_chunk (LokyResults *self, GCancellable *cancellable, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+void loky_results_next_chunk_async (LokyResults *self,
+                                    GCancellable *cancellable,
+                                    GAsyncReadyCallback callback,
+                                    gpointer user_data);
+
+LOKY_AVAILABLE_IN_1_0
+GVariant *loky_results_next_chunk_finish (LokyResults *self, GAsyncResult *result, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
 guint64 loky_results_get_index (LokyResults *self);
 
 LOKY_AVAILABLE_IN_1_0

@@ -14,6 +14,7 @@
 #include "loky-util-private.h"
 #include "loky-value-private.h"
 #include "loky-watchdog-private.h"
+#include "loky-worker-chunk-private.h"
 #include "loky-worker-segments-private.h"
 
 /* How a worker exits that cannot go on: EX_SOFTWARE of sysexits.h. */
@@ -22,7 +23,9 @@
 /* A pause that was longer than so many times what may be spun ended by being woken, which takes time too. */
 #define PAUSE_FACTOR 2
 
-typedef struct
+typedef struct _LokyWorker Worker;
+
+struct _LokyWorker
 {
   LokyWorkerSetup *setup;
   LokyTaskSurroundings surroundings;
@@ -36,13 +39,14 @@ typedef struct
   LokySpin spin;
   guint64 sent_seen;  /* sent_to_worker, before the last read */
   gint64 last_pause; /* how long it waited for what came last, in ns */
-} Worker;
+};
 
 /* One task at hand. */
 typedef struct
 {
   guint32 slot;
   guint64 number;
+  gboolean is_chunk; /* args are an array of those of the items */
   LokyValueMessage message;
   char *type;
   GVariant *args;
@@ -69,10 +73,14 @@ take_args (Worker *self, Job *job, LokyFrame *frame, GError **error)
   if (bytes == NULL || !loky_payload_take_buffers (message, frame->fds, &job->buffers, error))
     return FALSE;
   job->args = loky_value_new_received (message->type, bytes);
-  if (job->args != NULL)
+  if (job->args == NULL)
+    g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+                 "The arguments of type %s are not in normal form, or nested too deeply", message->type);
+  else if (job->is_chunk && (!g_variant_is_of_type (job->args, G_VARIANT_TYPE_ARRAY) ||
+                             g_variant_n_children (job->args) == 0))
+    g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "A chunk was sent without items");
+  else
     return TRUE;
-  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
-               "The arguments of type %s are not in normal form, or nested too deeply", message->type);
   return FALSE;
 }
 
@@ -143,6 +151,7 @@ answer_failure (Worker *self,
 static void
 answer_result (Worker *self,
                const Job *job,
+               LokyMessageType type,
                LokyTaskContext *context,
                GVariant *result,
                gint64 run_time)
@@ -157,8 +166,8 @@ answer_result (Worker *self,
       answer_failure (self, job->slot, job->number, error, run_time);
       return;
     }
-  loky_channel_append_value (self->setup->channel, LOKY_MESSAGE_RESULT, job->slot, job->number,
-                             &message, result, buffers);
+  loky_channel_append_value (self->setup->channel, type, job->slot, job->number, &message, result,
+                             buffers);
   send (self);
   while (loky_channel_take_failure (self->setup->channel, &failure))
     {
@@ -169,16 +178,23 @@ answer_result (Worker *self,
 
 /* --- calling ---------------------------------------------------------------------------------- */
 
-static GVariant *
-call_item (const LokyTaskDescriptor *task, LokyTaskContext *context, GVariant *args, GError **error)
+gsize
+loky_worker_get_fixed_size (const GVariantType *type)
 {
-  const GVariantType *type = G_VARIANT_TYPE (task->result_type);
   /* A value of a fixed-size type made of nothing is its default; its normal form has the size of
    * all. */
   g_autoptr (GVariant) empty
       = g_variant_ref_sink (g_variant_new_from_data (type, NULL, 0, FALSE, NULL, NULL));
   g_autoptr (GVariant) shape = g_variant_get_normal_form (empty);
-  gsize size = g_variant_get_size (shape);
+
+  return g_variant_get_size (shape);
+}
+
+static GVariant *
+call_item (const LokyTaskDescriptor *task, LokyTaskContext *context, GVariant *args, GError **error)
+{
+  const GVariantType *type = G_VARIANT_TYPE (task->result_type);
+  gsize size = loky_worker_get_fixed_size (type);
   g_autofree gpointer result = g_malloc0 (MAX (size, 1));
   gpointer data = result;
 
@@ -226,50 +242,29 @@ check_result (const LokyLoadedTask *task, GVariant *args, GVariant *result, GErr
   return FALSE;
 }
 
-/* The thread ends under a task that called pthread_exit(): a process without the thread that answers would
- * live on. */
-static void
-thread_ended (void *data)
-{
-  Worker *self = data;
-
-  if (getpid () != self->pid)
-    _exit (0);
-  loky_control_set_reason (&self->setup->control, "a task ended the thread that runs tasks");
-  _exit (EXIT_RUINED);
-}
-
 static GVariant *
-call_func (Worker *self,
-           const LokyTaskDescriptor *task,
+call_func (const LokyTaskDescriptor *task,
            LokyTaskContext *context,
            GVariant *args,
            GError **error)
 {
-  GVariant *result;
-
-  pthread_cleanup_push (thread_ended, self);
   if (task->kind == LOKY_TASK_KIND_ITEM)
-    result = call_item (task, context, args, error);
-  else
-    result = task->func (context, args, task->user_data, error);
-  pthread_cleanup_pop (0);
-  return result;
+    return call_item (task, context, args, error);
+  return task->func (context, args, task->user_data, error);
 }
 
-/* The result, owned and in normal form, or NULL with an error. */
-static GVariant *
-call_task (Worker *self,
-           const LokyLoadedTask *task,
-           LokyTaskContext *context,
-           GVariant *args,
-           GError **error)
+GVariant *
+loky_worker_call_task (Worker *self,
+                       const LokyLoadedTask *task,
+                       LokyTaskContext *context,
+                       GVariant *args,
+                       GError **error)
 {
   g_autoptr (GVariant) result = NULL;
   g_autoptr (GVariant) normal = NULL;
   GError *task_error = NULL;
 
-  result = call_func (self, task->descriptor, context, args, &task_error);
+  result = call_func (task->descriptor, context, args, &task_error);
   if (result != NULL)
     result = g_variant_take_ref (g_steal_pointer (&result));
   if (task_error != NULL)
@@ -294,16 +289,23 @@ call_task (Worker *self,
   return NULL;
 }
 
+void
+loky_worker_settle (Worker *self, GMainContext *before)
+{
+  check_integrity (self);
+  tidy_up (before);
+}
+
 static gboolean
-check_arguments (const LokyLoadedTask *task, GVariant *args, GError **error)
+check_arguments (const LokyLoadedTask *task, const GVariantType *given, GError **error)
 {
   const char *type = task->descriptor->arguments_type;
 
-  if (g_variant_is_of_type (args, G_VARIANT_TYPE (type)))
+  if (g_variant_type_is_subtype_of (given, G_VARIANT_TYPE (type)))
     return TRUE;
   g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
-               "The task “%s” takes arguments of type %s, not %s", task->name, type,
-               g_variant_get_type_string (args));
+               "The task “%s” takes arguments of type %s, not %.*s", task->name, type,
+               (int) g_variant_type_get_string_length (given), g_variant_type_peek_string (given));
   return FALSE;
 }
 
@@ -313,6 +315,7 @@ find_task (Worker *self, const Job *job, GError **error)
   gpointer key = GUINT_TO_POINTER (job->message.name);
   LokyLoadedTask *task = g_hash_table_lookup (self->tasks, key);
   const char *name = g_hash_table_lookup (self->names, key);
+  const GVariantType *type;
 
   if (task == NULL && name == NULL)
     g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "The task was sent without its name");
@@ -322,7 +325,28 @@ find_task (Worker *self, const Job *job, GError **error)
       if (task != NULL)
         g_hash_table_insert (self->tasks, key, task);
     }
-  return task != NULL && check_arguments (task, job->args, error) ? task : NULL;
+  if (task == NULL)
+    return NULL;
+  type = job->is_chunk ? loky_worker_get_chunk_type (task, job->args) : g_variant_get_type (job->args);
+  return check_arguments (task, type, error) ? task : NULL;
+}
+
+/* The value to answer with, and as what. */
+static GVariant *
+call_job (Worker *self,
+          const Job *job,
+          const LokyLoadedTask *task,
+          LokyTaskContext *context,
+          LokyMessageType *type,
+          GError **error)
+{
+  gboolean is_mixed = FALSE;
+  GVariant *result
+      = job->is_chunk ? loky_worker_call_chunk (self, task, context, job->args, &is_mixed, error)
+                      : loky_worker_call_task (self, task, context, job->args, error);
+
+  *type = is_mixed ? LOKY_MESSAGE_CHUNK_RESULT : LOKY_MESSAGE_RESULT;
+  return result;
 }
 
 static void
@@ -334,6 +358,7 @@ run_job (Worker *self, const Job *job)
   LokyLoadedTask *task = find_task (self, job, &error);
   GMainContext *before = g_main_context_get_thread_default ();
   gint64 started = g_get_monotonic_time ();
+  LokyMessageType type;
   gint64 run_time;
 
   if (task == NULL)
@@ -346,14 +371,14 @@ run_job (Worker *self, const Job *job)
                                    job->slot, job->number, job->buffers);
   loky_watchdog_set_task (context);
   LOKY_PROBE_TASK_STARTED (task->name, self->setup->worker_id, job->number, job->message.attempt);
-  result = call_task (self, task, context, job->args, &error);
+  result = call_job (self, job, task, context, &type, &error);
   run_time = (g_get_monotonic_time () - started) * 1000;
   LOKY_PROBE_TASK_RETURNED (task->name, self->setup->worker_id, job->number, run_time, result != NULL);
   loky_watchdog_set_task (NULL);
   loky_task_context_end (context);
   check_integrity (self);
   if (result != NULL)
-    answer_result (self, job, context, result, run_time);
+    answer_result (self, job, type, context, result, run_time);
   else
     answer_failure (self, job->slot, job->number, error, run_time);
   tidy_up (before);
@@ -373,7 +398,9 @@ static gboolean
 handle_task (Worker *self, LokyFrame *frame, GError **error)
 {
   g_autoptr (GError) args_error = NULL;
-  Job job = { .slot = frame->header.slot, .number = frame->header.number };
+  Job job = { .slot = frame->header.slot,
+              .number = frame->header.number,
+              .is_chunk = frame->header.type == LOKY_MESSAGE_CHUNK };
 
   if (!loky_message_parse_value (&frame->header, frame->body, &job.message, error))
     return FALSE;
@@ -439,6 +466,7 @@ handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
   switch (frame->header.type)
     {
     case LOKY_MESSAGE_TASK:
+    case LOKY_MESSAGE_CHUNK:
       return handle_task (self, frame, error);
     case LOKY_MESSAGE_TASK_NAME:
       return handle_name (self, frame, error);
@@ -553,10 +581,10 @@ call_initializer (Worker *self, GError **error)
     return FALSE;
   args = setup->initializer_args != NULL ? g_variant_ref (setup->initializer_args)
                                          : g_variant_ref_sink (g_variant_new ("()"));
-  if (!check_arguments (task, args, error))
+  if (!check_arguments (task, g_variant_get_type (args), error))
     return FALSE;
   context = loky_task_context_new (NULL, &self->surroundings, task->name, 1, LOKY_TASK_CONTEXT_NO_SLOT, 0, NULL);
-  result = call_task (self, task, context, args, error);
+  result = loky_worker_call_task (self, task, context, args, error);
   loky_task_context_end (context);
   return result != NULL;
 }
@@ -615,32 +643,57 @@ worker_init (Worker *self, LokyWorkerSetup *setup)
   return TRUE;
 }
 
-int
-loky_worker_loop_run (LokyWorkerSetup *setup)
+/* The thread ends under a task that called pthread_exit(): a process without the thread that answers would
+ * live on. */
+static void
+thread_ended (void *data)
 {
-  g_autoptr (GError) error = NULL;
-  Worker worker;
+  Worker *self = data;
 
-  if (!worker_init (&worker, setup))
-    return EXIT_RUINED;
-  if (!initialize (&worker))
+  if (getpid () != self->pid)
+    _exit (0);
+  loky_control_set_reason (&self->setup->control, "a task ended the thread that runs tasks");
+  _exit (EXIT_RUINED);
+}
+
+static int
+run (Worker *self)
+{
+  LokyWorkerSetup *setup = self->setup;
+  g_autoptr (GError) error = NULL;
+
+  if (!initialize (self))
     return EXIT_RUINED;
   loky_control_set_phase (&setup->control, LOKY_PHASE_SERVING);
   loky_channel_append_variant (setup->channel, LOKY_MESSAGE_HELLO, 0, 0,
                                g_variant_new (LOKY_MESSAGE_HELLO_TYPE, LOKY_VERSION,
-                                              (guint32) worker.pid),
+                                              (guint32) self->pid),
                                NULL, 0);
-  send (&worker);
-  if (!serve (&worker, &error))
+  send (self);
+  if (!serve (self, &error))
     {
       loky_control_set_reason (&setup->control, error->message);
       return EXIT_RUINED;
     }
-  loky_plugin_loader_finish (worker.surroundings.loader);
-  check_integrity (&worker);
+  loky_plugin_loader_finish (self->surroundings.loader);
+  check_integrity (self);
   loky_channel_append (setup->channel, LOKY_MESSAGE_GOODBYE, 0, 0);
-  send (&worker);
+  send (self);
   return 0;
+}
+
+int
+loky_worker_loop_run (LokyWorkerSetup *setup)
+{
+  Worker worker;
+  int status;
+
+  if (!worker_init (&worker, setup))
+    return EXIT_RUINED;
+  pthread_cleanup_push (thread_ended, &worker);
+  status = run (&worker);
+  pthread_cleanup_pop (0);
+  return status;
 }
 
 /* The worker program. What it holds is left to the kernel: it exits without running the destructors

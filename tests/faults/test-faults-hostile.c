@@ -58,6 +58,7 @@ static const Crime crimes[] = {
   { "19/number-of-no-task", "number:77777", "a task that it does not have" },
   { "19/number-0", "number:0", "a task that it does not have" },
   { "19/number-2-to-the-63", "number:9223372036854775808", "a task that it does not have" },
+  { "19/chunk-result-for-a-task", "chunk-undue", "a task that it does not have" },
   { "19/hello-again", "hello-again", "said hello twice" },
   { "19/goodbye-untold", "goodbye", "left untold" },
   { "19/writing-shut-down", "shut:1", "closed its channel" },
@@ -742,9 +743,41 @@ shutdown_of_all_kinds (HostileFixture *fixture, gconstpointer data)
   g_assert_cmpint (longest, <, 10 * G_USEC_PER_SEC);
 }
 
+/* Each item of such a chunk ends with the error, and the worker goes on. */
+static void
+chunk_answered_wrongly (HostileFixture *fixture, gconstpointer data)
+{
+  static const char *const orders[] = { "a string instead of an array", "chunk-few", "chunk-many", "chunk-mixed-few",
+                                        "chunk-mixed-type", "not-normal" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (orders); i++)
+    {
+      const char *const items[] = { orders[i], "b", "c", "d", NULL };
+      g_autoptr (LokyInput) input = loky_input_new_for_strv (items);
+      g_autoptr (LokyMapOptions) options = loky_map_options_new ();
+      g_autoptr (LokyResults) results = NULL;
+      g_autoptr (GError) error = NULL;
+      LokyFuture *future;
+      guint n = 0;
+
+      loky_map_options_set_chunk_size (options, 4);
+      results = loky_executor_map (fixture->base.executor, "hostile.obey", input, options);
+      while ((future = loky_results_next (results, NULL, &error)) != NULL)
+        {
+          loky_fixture_assert_fails (future, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
+          n++;
+          g_object_unref (future);
+        }
+      g_assert_no_error (error);
+      g_assert_cmpuint (n, ==, 4);
+    }
+  hostile_assert_serves (fixture, fixture->base.executor, 10);
+}
+
 static void
 add_tests (void)
 {
+  HOSTILE_ADD ("/loky/faults/19/chunk-answered-wrongly", chunk_answered_wrongly);
   HOSTILE_ADD ("/loky/faults/19/result-for-a-task-taken-back", result_for_a_task_taken_back);
   HOSTILE_ADD ("/loky/faults/19/result-for-a-cancelled-task", result_for_a_cancelled_task);
   HOSTILE_ADD ("/loky/faults/19/result-for-the-task-of-another-worker",

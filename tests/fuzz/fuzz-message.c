@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "loky-chunk-private.h"
 #include "loky-error.h"
 #include "loky-message-private.h"
 #include "loky-payload-private.h"
@@ -61,6 +62,27 @@ check_written_again (const LokyValueMessage *value, const LokyFrameHeader *heade
             read.n_buffers == value->n_buffers);
 }
 
+/* As the results of a chunk of as many items as it has elements. */
+static void
+look_into_chunk (GVariant *value, gboolean is_mixed)
+{
+  gsize n = g_variant_is_container (value) ? g_variant_n_children (value) : 0;
+
+  if (!loky_chunk_check (value, is_mixed, n, NULL))
+    return;
+  for (gsize i = 0; i < MIN (n, 100); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GError) run_error = NULL;
+      g_autoptr (GVariant) result = loky_chunk_dup_result (value, is_mixed, i, &error);
+      g_autoptr (GVariant) run = loky_chunk_dup_run (value, is_mixed, i, &run_error);
+
+      g_assert ((result == NULL) == (error != NULL));
+      g_assert ((run == NULL) == (run_error != NULL) && (run == NULL) == (result == NULL));
+      g_assert (run == NULL || g_variant_n_children (run) <= n - i);
+    }
+}
+
 static void
 fuzz_value (const LokyFrameHeader *header, const guint8 *body)
 {
@@ -91,8 +113,11 @@ fuzz_value (const LokyFrameHeader *header, const guint8 *body)
     return;
   variant = loky_payload_dup_variant (payload, &error);
   g_assert ((variant == NULL) == (error != NULL));
-  if (variant != NULL)
-    look_at (variant);
+  if (variant == NULL)
+    return;
+  look_at (variant);
+  look_into_chunk (variant, FALSE);
+  look_into_chunk (variant, TRUE);
 }
 
 int

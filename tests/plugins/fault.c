@@ -187,6 +187,22 @@ square (LokyTaskContext *context,
   return TRUE;
 }
 
+static gboolean
+check_positive (LokyTaskContext *context,
+                gconstpointer item,
+                gpointer result,
+                gpointer user_data,
+                GError **error)
+{
+  gint64 number = *(const gint64 *) item;
+
+  *(gint64 *) result = number;
+  if (number >= 0)
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%" G_GINT64_FORMAT " is negative", number);
+  return FALSE;
+}
+
 static GVariant *
 negate (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
 {
@@ -305,6 +321,15 @@ static const LokyTaskDescriptor tasks[] = {
       .kind = LOKY_TASK_KIND_ITEM,
       .item_func = square,
       .summary = "The square of a number",
+      .arguments = "NUMBER",
+  },
+  {
+      .name = "positive",
+      .arguments_type = "x",
+      .result_type = "x",
+      .kind = LOKY_TASK_KIND_ITEM,
+      .item_func = check_positive,
+      .summary = "Its argument, unless it is negative",
       .arguments = "NUMBER",
   },
   {

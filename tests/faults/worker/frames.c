@@ -143,6 +143,51 @@ obey_bad_text (Task *task)
   hang ();
 }
 
+/* --- orders: answers to chunks that are none -------------------------------------------------- */
+
+static void
+send_chunk_result (const Task *task, guint8 type, GVariant *value)
+{
+  g_autoptr (GVariant) owned = g_variant_ref_sink (value);
+  gsize size = g_variant_get_size (owned);
+  const char *type_string = g_variant_get_type_string (owned);
+  g_autoptr (GByteArray) body = make_value (type_string, g_variant_get_data (owned), size, NULL);
+
+  send_frame (type, task->slot, task->number, body->data, value_length (type_string, size));
+}
+
+static void
+obey_chunk_few (Task *task)
+{
+  send_chunk_result (task, LOKY_MESSAGE_RESULT, g_variant_new_strv (&task->argument, 1));
+}
+
+static void
+obey_chunk_many (Task *task)
+{
+  send_chunk_result (task, LOKY_MESSAGE_RESULT, g_variant_new_bytestring ("many more bytes than there were items"));
+}
+
+static void
+obey_chunk_mixed_few (Task *task)
+{
+  send_chunk_result (task, LOKY_MESSAGE_CHUNK_RESULT, g_variant_new_array (G_VARIANT_TYPE ("(mv(sis))"), NULL, 0));
+}
+
+static void
+obey_chunk_mixed_type (Task *task)
+{
+  send_chunk_result (task, LOKY_MESSAGE_CHUNK_RESULT, g_variant_new_parsed ("['a', 'b', 'c', 'd']"));
+}
+
+/* For a task that is no chunk. */
+static void
+obey_chunk_undue (Task *task)
+{
+  obey_chunk_mixed_few (task);
+  hang ();
+}
+
 /* So many bytes of a frame, then nothing. */
 static void
 obey_silence (Task *task)
@@ -274,6 +319,11 @@ const TaskOrder frame_orders[] = {
   { "type", obey_type },
   { "bad-failure", obey_bad_failure },
   { "bad-text", obey_bad_text },
+  { "chunk-few", obey_chunk_few },
+  { "chunk-many", obey_chunk_many },
+  { "chunk-mixed-few", obey_chunk_mixed_few },
+  { "chunk-mixed-type", obey_chunk_mixed_type },
+  { "chunk-undue", obey_chunk_undue },
   { "silence", obey_silence },
   { "again", obey_again },
   { "again-later", obey_again_later },

@@ -123,7 +123,7 @@ main (int argc, char **argv)
   for (;;)
     {
       read_frame (&frame);
-      if (frame.header.type == LOKY_MESSAGE_TASK)
+      if (frame.header.type == LOKY_MESSAGE_TASK || frame.header.type == LOKY_MESSAGE_CHUNK)
         run_task (&frame);
       if (frame.header.type == LOKY_MESSAGE_LEAVE)
         break;

@@ -259,7 +259,7 @@ frame_clear (Frame *frame)
   g_free (frame->body);
 }
 
-/* The argument is a string, in the frame or in a segment. */
+/* The argument is a string, in the frame or in a segment; of a chunk of strings the first one. */
 void
 parse_task (Frame *frame, Task *task)
 {
