@@ -97,46 +97,43 @@ bench_submit_threads (const BenchScale *scale)
 /* --- maps ---------------------------------------------------------------------------------------- */
 
 static LokyInput *
-make_numbers (guint n, guint chunk)
+make_numbers (guint n)
 {
   g_autofree gint64 *numbers = g_new (gint64, n);
-  GVariantBuilder builder;
 
   for (guint i = 0; i < n; i++)
     numbers[i] = i;
-  if (chunk == 0)
-    return loky_input_new_for_array (
-        g_variant_new_fixed_array (G_VARIANT_TYPE_INT64, numbers, n, sizeof *numbers));
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aax"));
-  for (guint i = 0; i < n; i += chunk)
-    g_variant_builder_add_value (&builder, g_variant_new_fixed_array (G_VARIANT_TYPE_INT64, numbers + i,
-                                                                      MIN (chunk, n - i), sizeof *numbers));
-  return loky_input_new_for_array (g_variant_builder_end (&builder));
+  return loky_input_new_for_array (
+      g_variant_new_fixed_array (G_VARIANT_TYPE_INT64, numbers, n, sizeof *numbers));
 }
 
 static double
-measure_map (const char *task, guint n, guint chunk)
+measure_map (const char *task, guint n)
 {
   LokyExecutor *executor = bench_executor (N_WORKERS);
-  g_autoptr (LokyInput) input = make_numbers (n, chunk);
+  g_autoptr (LokyInput) input = make_numbers (n);
+  g_autoptr (LokyMapOptions) options = loky_map_options_new ();
   g_autoptr (LokyResults) results = NULL;
   g_autoptr (GError) error = NULL;
-  LokyFuture *future;
-  guint n_results = 0;
-  double start = bench_now ();
-  double time;
+  gint64 expected = (gint64) n * (n + 1) / 2;
+  GVariant *chunk;
+  gint64 sum = 0;
+  double start, time;
 
-  results = loky_executor_map (executor, task, input, NULL);
-  while ((future = loky_results_next (results, NULL, &error)) != NULL)
+  loky_map_options_set_chunk_size (options, 0);
+  start = bench_now ();
+  results = loky_executor_map (executor, task, input, options);
+  while ((chunk = loky_results_next_chunk (results, NULL, &error)) != NULL)
     {
-      g_autoptr (GVariant) result = loky_future_dup_result (future, &error);
+      gsize n_results;
+      const gint64 *numbers = g_variant_get_fixed_array (chunk, &n_results, sizeof *numbers);
 
-      bench_check (result != NULL, error, task);
-      n_results += chunk == 0 ? 1 : g_variant_n_children (result);
-      g_object_unref (future);
+      for (gsize i = 0; i < n_results; i++)
+        sum += numbers[i];
+      g_variant_unref (chunk);
     }
   time = bench_now () - start;
-  bench_check (error == NULL && n_results == n, error, task);
+  bench_check (error == NULL && sum == expected, error, task);
   bench_end_executor (executor);
   return n / time * 1e6;
 }
@@ -144,13 +141,13 @@ measure_map (const char *task, guint n, guint chunk)
 double
 bench_map (const BenchScale *scale)
 {
-  return measure_map ("bench.increment", bench_count (scale, 2000000), 0);
+  return measure_map ("bench.increment", bench_count (scale, 2000000));
 }
 
 double
 bench_map_batch (const BenchScale *scale)
 {
-  return measure_map ("bench.increment-all", bench_count (scale, 2000000), 10000);
+  return measure_map ("bench.increment-all", bench_count (scale, 2000000));
 }
 
 /* --- large values -------------------------------------------------------------------------------- */
