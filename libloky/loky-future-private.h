@@ -50,31 +50,35 @@ struct _LokyFuture
   GMainContext *context;   /* until the end was posted */
 
   /* set at submit, cleared at the end */
-  GVariant *args;
+  GVariant *args; /* of an item of a chunk its result; constant then */
   GPtrArray *buffers;
   LokyFutureListener listener;
   gpointer listener_data;
-  gboolean is_chunk; /* args are an array of those of items; nobody outside sees such a future */
-
-  GVariant *value; /* of an item of a chunk: its result; constant */
 
   /* pool lock */
   LokySchedulerTask task;
-  LokyFutureState end; /* PENDING until it has ended */
   LokyPayload *payload;
   GError *error;
-  gboolean is_mixed; /* the payload is that of a chunk whose results came with errors, or of several types */
-  gint64 run_time;   /* in ns, as the worker says; -1: none has returned it */
+  gint64 run_time; /* in ns, as the worker says; -1: none has returned it */
   LokyLoss *loss;
   LokyWaiter *waiters;  /* threads; the first may be there from before the submission */
   GSList *asynchronous; /* of LokyAsyncWait */
   LokyFuture *next_ended;
-  gboolean is_announced; /* told to listeners */
   gint64 progress_told_at;
+  LokyFutureState end;  /* PENDING until it has ended */
+  guint8 is_announced; /* told to listeners */
+  guint8 is_mixed;     /* the payload is that of a chunk whose results came with errors, or of several types */
+
+  /* constant from the submission on */
+  guint8 is_chunk; /* args are an array of those of items; nobody outside sees such a future */
+  guint8 is_item;  /* of a chunk, that has succeeded */
 
   /* atomic */
   guint news;
 };
+
+/* Of those that wait there may be a million: eleven of them fit into a page. */
+G_STATIC_ASSERT (sizeof (gpointer) != 8 || sizeof (LokyFuture) <= 368);
 
 #define LOKY_FUTURE_FROM_TASK(it)                                                                  \
   ((LokyFuture *) ((char *) (it) - G_STRUCT_OFFSET (LokyFuture, task)))

@@ -84,7 +84,6 @@ loky_future_finalize (GObject *object)
   g_clear_pointer (&self->args, g_variant_unref);
   g_clear_pointer (&self->buffers, g_ptr_array_unref);
   g_clear_pointer (&self->payload, loky_payload_unref);
-  g_clear_pointer (&self->value, g_variant_unref);
   g_clear_error (&self->error);
   g_clear_pointer (&self->loss, loky_loss_free);
   g_clear_pointer (&self->mailbox, loky_mailbox_unref);
@@ -177,7 +176,7 @@ loky_future_class_init (LokyFutureClass *klass)
 static void
 deliver_news (LokyMailboxItem *item)
 {
-  LokyFuture *self = item->future;
+  LokyFuture *self = item->link.data;
   guint news = g_atomic_int_and (&self->news, 0);
 
   if ((news & LOKY_NEWS_PROGRESS) != 0)
@@ -231,7 +230,8 @@ loky_future_new_item (LokyFuture *chunk, GVariant *value, GError *error)
               : is_cancelled ? LOKY_FUTURE_STATE_CANCELLED
                              : LOKY_FUTURE_STATE_FAILED;
   self->error = error;
-  self->value = value != NULL ? g_variant_ref (value) : NULL;
+  self->args = value != NULL ? g_variant_ref (value) : NULL;
+  self->is_item = value != NULL;
   if (error == NULL && chunk->payload != NULL)
     self->payload = loky_payload_ref (chunk->payload);
   if (error != NULL && chunk->loss != NULL)
@@ -706,8 +706,8 @@ loky_future_dup_result (LokyFuture *self, GError **error)
 
   g_return_val_if_fail (is_submitted (self), NULL);
 
-  if (self->value != NULL)
-    return g_variant_ref (self->value);
+  if (self->is_item)
+    return g_variant_ref (self->args);
   loky_pool_lock (self->pool);
   if (self->payload != NULL)
     payload = loky_payload_ref (self->payload);

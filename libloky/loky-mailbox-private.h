@@ -28,11 +28,10 @@ struct _LokyMailboxItem
   LokyMailboxDeliver deliver;
 
   /*< private; the mailbox's lock >*/
-  GList link;
-  LokyFuture *future; /* of which this is a part, or NULL */
-  gboolean is_queued;
-  gboolean is_owned; /* the mailbox has a reference to the future */
-  gint n_taken;      /* atomic: it is about to be referenced */
+  GList link; /* its data is the future of which this is a part, or NULL */
+  guint8 is_queued;
+  guint8 is_owned; /* the mailbox has a reference to the future */
+  gint n_taken;    /* atomic: it is about to be referenced */
 };
 
 /* Called in the context's thread before it sleeps, while something is expected: it may look whether that is

@@ -24,6 +24,8 @@ typedef struct
   LokyMailbox *mailbox;
 } MailboxSource;
 
+#define ITEM_FROM_LINK(it) ((LokyMailboxItem *) ((char *) (it) - G_STRUCT_OFFSET (LokyMailboxItem, link)))
+
 /* The next item that is still there; with a reference, if it is a future.
  *
  * References are taken and dropped outside the lock: a language binding may call into its own locks then, and
@@ -40,10 +42,10 @@ pop (LokyMailbox *self)
 
   g_mutex_lock (&self->lock);
   link = g_queue_pop_head_link (&self->items);
-  item = link != NULL ? link->data : NULL;
+  item = link != NULL ? ITEM_FROM_LINK (link) : NULL;
   if (item != NULL)
     {
-      is_unowned = item->future != NULL && !item->is_owned;
+      is_unowned = item->link.data != NULL && !item->is_owned;
       item->is_queued = FALSE;
       item->is_owned = FALSE;
       if (is_unowned)
@@ -55,7 +57,7 @@ pop (LokyMailbox *self)
 
   if (is_unowned)
     {
-      g_object_ref (item->future);
+      g_object_ref (item->link.data);
       g_atomic_int_add (&item->n_taken, -1);
     }
   return item;
@@ -64,7 +66,7 @@ pop (LokyMailbox *self)
 static void
 deliver (LokyMailboxItem *item)
 {
-  LokyFuture *future = item->future;
+  LokyFuture *future = item->link.data;
 
   item->deliver (item);
   if (future != NULL)
@@ -121,8 +123,8 @@ dispose (GSource *source)
   self->source = NULL;
   g_mutex_unlock (&self->lock);
   while ((item = pop (self)) != NULL)
-    if (item->future != NULL)
-      g_object_unref (item->future);
+    if (item->link.data != NULL)
+      g_object_unref (item->link.data);
     else
       item->deliver (item);
 }
@@ -190,7 +192,6 @@ push_locked (LokyMailbox *self, LokyMailboxItem *item)
 {
   if (self->source == NULL)
     return FALSE;
-  item->link.data = item;
   item->is_queued = TRUE;
   g_queue_push_tail_link (&self->items, &item->link);
   if (self->items.length == 1 && self->hearing == NULL)
@@ -233,7 +234,7 @@ loky_mailbox_post_future (LokyMailbox *self,
   if (owned)
     g_object_ref (future);
   g_mutex_lock (&self->lock);
-  item->future = future;
+  item->link.data = future;
   if (item->is_queued || push_locked (self, item))
     {
       is_taken = owned && !item->is_owned;

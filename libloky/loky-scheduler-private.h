@@ -48,9 +48,8 @@ typedef enum
 typedef struct
 {
   gint64 at;
-  LokyDeadlineKind kind;
-  gpointer owner;
   GSequenceIter *iter; /* NULL while it is not set */
+  LokyDeadlineKind kind; /* which tells of what it is a part, too */
 } LokyDeadline;
 
 typedef enum
@@ -77,6 +76,7 @@ typedef enum
   LOKY_RECALL_DEATH,
 } LokyRecall;
 
+/* There may be a million of them: what is small is kept together. */
 struct _LokySchedulerTask
 {
   /* set by the caller before submit; times in µs, negative for none */
@@ -89,23 +89,27 @@ struct _LokySchedulerTask
   guint n_items; /* among which its run time is divided; 0 counts as 1 */
 
   /* the scheduler's; for others to read */
-  LokyTaskState state;
-  LokyStop stop;
   guint attempts; /* how often it was begun, or sent without being taken back */
+  guint16 slot;
+  guint8 state; /* LokyTaskState */
+  guint8 stop;  /* LokyStop */
+
+  /*< private >*/
+  guint8 recall;     /* LokyRecall */
+  guint8 was_behind; /* another task at its worker, and was not seen to have begun */
+  guint16 n_late;    /* workers that were killed since they did not begin it */
+
+  /*< public >*/
   LokySchedulerWorker *worker;
-  guint slot;
   guint64 number;
 
   /*< private >*/
   GList link; /* in the queue of its priority, or among a worker's tasks */
-  LokyRecall recall;
   gint64 queued_at;
   gint64 sent_at;
-  gint64 started;  /* as the worker said when it was probed first; negative: not yet */
-  gboolean was_behind; /* another task at its worker, and was not seen to have begun */
+  gint64 started;    /* as the worker said when it was probed first; negative: not yet */
   gint64 late_since; /* it should have been begun: the worker has nothing else to do; negative: it has */
-  guint n_late;      /* workers that were killed since they did not begin it */
-  gint64 expected; /* ns */
+  gint64 expected;   /* ns */
   LokyDeadline deadline;
 };
 

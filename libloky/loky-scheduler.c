@@ -771,7 +771,6 @@ loky_scheduler_submit (LokyScheduler *self, LokySchedulerTask *task, gint64 now,
   g_assert (self->state == LOKY_EXECUTOR_STATE_OPEN);
 
   self->n_tasks++;
-  task->deadline.owner = task;
   task->queued_at = now;
   enqueue (self, task, FALSE);
   dispatch (self, now, actions);
@@ -929,8 +928,6 @@ loky_scheduler_add_worker (LokyScheduler *self, LokySchedulerWorker *worker)
   g_queue_init (&worker->tasks);
   worker->pool_link.data = worker;
   worker->list_link.data = worker;
-  worker->deadline.owner = worker;
-  worker->beat.owner = worker;
   worker->n_free_slots = LOKY_SCHEDULER_MAX_DEPTH;
   /* The first slots are used first: the pages of the others are never touched. */
   for (guint i = 0; i < LOKY_SCHEDULER_MAX_DEPTH; i++)
@@ -1325,10 +1322,13 @@ look_for_stalls (LokyScheduler *self, gint64 now, GArray *actions)
     set_deadline (self, &self->stall, LOKY_DEADLINE_STALL, later (now, pause));
 }
 
+/* What a deadline is the @member of; only if its kind says so. */
+#define OWNER(it, type, member) ((type *) ((char *) (it) - G_STRUCT_OFFSET (type, member)))
+
 static void
 deadline_passed (LokyScheduler *self, LokyDeadline *deadline, gint64 now, GArray *actions)
 {
-  LokySchedulerTask *task = deadline->owner;
+  LokySchedulerTask *task = OWNER (deadline, LokySchedulerTask, deadline);
 
   switch (deadline->kind)
     {
@@ -1342,10 +1342,10 @@ deadline_passed (LokyScheduler *self, LokyDeadline *deadline, gint64 now, GArray
       kill_worker (self, task->worker, LOKY_KILL_STOP_TASK, now, actions);
       break;
     case LOKY_DEADLINE_WORKER:
-      worker_deadline (self, deadline->owner, now, actions);
+      worker_deadline (self, OWNER (deadline, LokySchedulerWorker, deadline), now, actions);
       break;
     case LOKY_DEADLINE_BEAT:
-      act (actions, LOKY_ACTION_BEAT, NULL, deadline->owner);
+      act (actions, LOKY_ACTION_BEAT, NULL, OWNER (deadline, LokySchedulerWorker, beat));
       break;
     case LOKY_DEADLINE_STALL:
       look_for_stalls (self, now, actions);
