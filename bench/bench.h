@@ -38,7 +38,7 @@ typedef struct
   BenchBound bound;
   double goal;         /* of ours over @against; of ours itself, if there is none */
   const char *against; /* the name of a peer, or NULL */
-  BenchPeer peers[6];
+  BenchPeer peers[8];
 } BenchRow;
 
 extern const BenchRow bench_rows[];
@@ -81,13 +81,15 @@ char *bench_make_curves (const BenchScale *scale);
 
 /* --- yardsticks.c -------------------------------------------------------------------------------- */
 
-/* A blocking ping-pong of 64 bytes between two processes on one processor, over a socket pair, @n times, with a
- * pause of so many µs before each: µs (double). */
+/* A blocking ping-pong of 64 bytes between two processes over a socket pair, @n times, by several pairs one after
+ * the other, with a pause of so many µs before each: µs (double). */
 GArray *bench_time_ping_pong (guint n, guint pause);
 /* Its p50, in µs. */
 double bench_ping_pong (const BenchScale *scale);
 /* The same, once every 5 ms. */
 double bench_ping_pong_sparse (const BenchScale *scale);
+/* The same, back to back, with both processes bound to one processor. */
+double bench_ping_pong_pinned (const BenchScale *scale);
 /* g_task_run_in_thread() of tasks that do nothing, from the first to the last completion, tasks/s. */
 double bench_gtask (const BenchScale *scale);
 /* posix_spawn() of /bin/true until it is reaped, in ms. */

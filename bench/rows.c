@@ -4,7 +4,8 @@
 
 #include "bench.h"
 
-#define PING_PONG { "ping-pong", bench_ping_pong, NULL }
+#define PING_PONG \
+  { "ping-pong", bench_ping_pong, NULL }, { "ping-pong-on-one-cpu", bench_ping_pong_pinned, NULL }
 #define PEER(name, work) { name, NULL, work }
 #define PEERS(work) \
   PEER ("loky", work), PEER ("multiprocessing", work), PEER ("concurrent.futures", work), PEER ("pebble", work)
