@@ -236,7 +236,10 @@ loky_control_set_spin_time (LokyControl *self, gint64 spin_time)
 gint64
 loky_control_get_spin_time (LokyControl *self)
 {
-  return (gint64) __atomic_load_n (&self->area->spin_time, __ATOMIC_RELAXED);
+  gint64 spin_time = (gint64) __atomic_load_n (&self->area->spin_time, __ATOMIC_RELAXED);
+
+  /* A task may have written over it. */
+  return CLAMP (spin_time, 0, LOKY_CONTROL_MAX_SPIN_TIME);
 }
 
 void

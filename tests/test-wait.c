@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Threads and main contexts that wait for tasks: who hears the workers, and that nobody waits in vain. */
+
+#include "fixture.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#define N_THREADS 6
+#define N_CALLS 150
+
+static void
+call_many (LokyExecutor *executor, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GVariant) result
+          = loky_executor_call_sync (executor, "demo.echo", g_variant_new_uint32 (i), NULL, NULL, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpuint (g_variant_get_uint32 (result), ==, i);
+    }
+}
+
+/* Without spinning, as usual, and with more of it than any task takes. */
+static void
+test_spin_times (LokyFixture *fixture, gconstpointer data)
+{
+  static const guint times[] = { 0, 50, 1000 * 1000 };
+  guint spin_time;
+
+  g_object_get (fixture->executor, "spin-time", &spin_time, NULL);
+  g_assert_cmpuint (spin_time, ==, 50);
+  for (gsize i = 0; i < G_N_ELEMENTS (times); i++)
+    {
+      LokyExecutor *executor
+          = loky_fixture_make_executor ("max-workers", 1, "spin-time", times[i], NULL);
+
+      g_object_get (executor, "spin-time", &spin_time, NULL);
+      g_assert_cmpuint (spin_time, ==, times[i]);
+      call_many (executor, N_CALLS);
+      loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+    }
+}
+
+static gpointer
+call_many_cb (gpointer data)
+{
+  call_many (data, N_CALLS);
+  return NULL;
+}
+
+/* One of them hears the answers of all. */
+static void
+test_many_threads (LokyFixture *fixture, gconstpointer data)
+{
+  GThread *threads[N_THREADS];
+
+  for (guint i = 0; i < N_THREADS; i++)
+    threads[i] = g_thread_new ("caller", call_many_cb, fixture->executor);
+  for (guint i = 0; i < N_THREADS; i++)
+    g_thread_join (threads[i]);
+}
+
+static void
+test_timeout_of_who_hears (LokyFixture *fixture, gconstpointer data)
+{
+  g_autoptr (LokyFuture) future
+      = loky_fixture_submit (fixture->executor, "fault.obey", g_variant_new_string ("hang"));
+  g_autoptr (GError) error = NULL;
+
+  loky_fixture_wait_running (future);
+  g_assert_false (loky_future_wait (future, 20, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_clear_error (&error);
+  g_assert_false (loky_future_wait (future, 0, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  /* It has left: others are heard. */
+  call_many (fixture->executor, 3);
+  loky_fixture_end_executor (g_object_ref (fixture->executor), LOKY_SHUTDOWN_KILL);
+  loky_fixture_assert_fails (future, LOKY_ERROR, LOKY_ERROR_SHUT_DOWN);
+}
+
+static gpointer
+cancel_soon_cb (gpointer data)
+{
+  g_usleep (20 * 1000);
+  g_cancellable_cancel (data);
+  return NULL;
+}
+
+static void
+test_cancelled_while_it_hears (LokyFixture *fixture, gconstpointer data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (LokyTaskOptions) options = loky_task_options_new ();
+  g_autoptr (GError) error = NULL;
+  GThread *thread = g_thread_new ("canceller", cancel_soon_cb, cancellable);
+
+  loky_task_options_set_cancel_grace (options, 0);
+  g_assert_null (loky_executor_call_sync (fixture->executor, "fault.obey", g_variant_new_string ("hang"),
+                                          options, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_thread_join (thread);
+  call_many (fixture->executor, 3);
+}
+
+/* The end of a channel and of a process are the monitor's to see, who is told nothing by the one who hears. */
+static void
+test_deaths_while_it_hears (LokyFixture *fixture, gconstpointer data)
+{
+  for (guint i = 0; i < 10; i++)
+    {
+      g_autoptr (GError) error = loky_fixture_fail (fixture->executor, "fault.obey", i % 2 == 0 ? "_exit:3" : "kill");
+
+      g_assert_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_DIED);
+      call_many (fixture->executor, 3);
+    }
+}
+
+/* Nobody listens to workers that rest. */
+static void
+test_deaths_while_nobody_hears (LokyFixture *fixture, gconstpointer data)
+{
+  for (guint i = 0; i < 10; i++)
+    {
+      g_autofree char *pid = loky_fixture_call (fixture->executor, "fault.obey", "pid");
+
+      kill (atoi (pid), i % 2 == 0 ? SIGKILL : SIGTERM);
+      if (i % 3 == 0)
+        g_usleep (5 * 1000);
+      call_many (fixture->executor, 3);
+    }
+}
+
+/* --- main contexts ----------------------------------------------------------------------------- */
+
+typedef struct
+{
+  LokyExecutor *executor;
+  guint n_left;
+  guint n_inside; /* callbacks that are being called */
+  guint n_ticks;
+} Loop;
+
+static void
+called_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Loop *loop = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = loky_executor_call_finish (loop->executor, result, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (loop->n_inside, ==, 0);
+  loop->n_inside++;
+  /* Reads what the others are told, but tells none of them from in here. */
+  if (loop->n_left % 10 == 0)
+    call_many (loop->executor, 5);
+  loop->n_inside--;
+  loop->n_left--;
+}
+
+static gboolean
+all_are_called (gpointer data)
+{
+  return ((Loop *) data)->n_left == 0;
+}
+
+static void
+test_calls_inside_callbacks (LokyFixture *fixture, gconstpointer data)
+{
+  Loop loop = { .executor = fixture->executor, .n_left = 100 };
+
+  for (guint i = 0; i < 100; i++)
+    loky_executor_call_async (loop.executor, "demo.echo", g_variant_new_uint32 (i), NULL, NULL, called_cb, &loop);
+  loky_fixture_wait_for (all_are_called, &loop);
+}
+
+static void
+chain_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Loop *loop = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = loky_executor_call_finish (loop->executor, result, &error);
+
+  g_assert_no_error (error);
+  if (--loop->n_left > 0)
+    loky_executor_call_async (loop->executor, "demo.echo", g_variant_new_uint32 (1), NULL, NULL, chain_cb, loop);
+}
+
+static gboolean
+tick_cb (gpointer user_data)
+{
+  ((Loop *) user_data)->n_ticks++;
+  return G_SOURCE_CONTINUE;
+}
+
+/* A context that hears does all else that it has to, and one thread hears while others do. */
+static void
+test_a_context_hears (LokyFixture *fixture, gconstpointer data)
+{
+  Loop loop = { .executor = fixture->executor, .n_left = 300 };
+  GThread *thread = g_thread_new ("caller", call_many_cb, fixture->executor);
+  g_autoptr (GSource) tick = g_idle_source_new ();
+
+  g_source_set_callback (tick, tick_cb, &loop, NULL);
+  g_source_attach (tick, fixture->context);
+  loky_executor_call_async (loop.executor, "demo.echo", g_variant_new_uint32 (1), NULL, NULL, chain_cb, &loop);
+  loky_fixture_wait_for (all_are_called, &loop);
+  g_assert_cmpuint (loop.n_ticks, >, 0);
+  g_source_destroy (tick);
+  g_thread_join (thread);
+}
+
+static void
+lost_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Loop *loop = user_data;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (loky_executor_call_finish (loop->executor, result, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_DIED);
+  loop->n_left--;
+}
+
+static void
+test_deaths_while_a_context_hears (LokyFixture *fixture, gconstpointer data)
+{
+  for (guint i = 0; i < 10; i++)
+    {
+      Loop loop = { .executor = fixture->executor, .n_left = 1 };
+
+      call_many (fixture->executor, 3);
+      loky_executor_call_async (loop.executor, "fault.obey", g_variant_new_string ("_exit:3"), NULL, NULL, lost_cb,
+                                &loop);
+      loky_fixture_wait_for (all_are_called, &loop);
+    }
+}
+
+/* --- futures that nobody listens to -------------------------------------------------------------- */
+
+typedef struct
+{
+  LokyExecutor *executor;
+  GAsyncQueue *queue;
+  guint n_left;
+} Supply;
+
+static gboolean
+supply_cb (gpointer user_data)
+{
+  Supply *supply = user_data;
+
+  g_async_queue_push (supply->queue,
+                      loky_fixture_submit (supply->executor, "demo.echo", g_variant_new_uint32 (1)));
+  return --supply->n_left > 0 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+static gpointer
+drop_cb (gpointer data)
+{
+  for (guint i = 0; i < 10 * N_CALLS; i++)
+    {
+      LokyFuture *future = g_async_queue_pop (data);
+
+      /* Some are dropped when they are about to be delivered, some before they have ended. */
+      if (i % 3 != 0)
+        g_assert_true (loky_future_wait (future, -1, NULL, NULL));
+      g_object_unref (future);
+    }
+  return NULL;
+}
+
+static gboolean
+is_supplied (gpointer data)
+{
+  return ((Supply *) data)->n_left == 0;
+}
+
+/* In another thread than that of their context, which is about to deliver them. */
+static void
+test_dropped_while_delivered (LokyFixture *fixture, gconstpointer data)
+{
+  Supply supply = { fixture->executor, g_async_queue_new (), 10 * N_CALLS };
+  GThread *thread = g_thread_new ("dropper", drop_cb, supply.queue);
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  g_source_set_callback (source, supply_cb, &supply, NULL);
+  g_source_attach (source, fixture->context);
+  loky_fixture_wait_for (is_supplied, &supply);
+  g_thread_join (thread);
+  g_async_queue_unref (supply.queue);
+}
+
+int
+main (int argc, char *argv[])
+{
+  loky_fixture_init (&argc, &argv);
+  LOKY_FIXTURE_ADD ("/loky/wait/spin-times", test_spin_times);
+  LOKY_FIXTURE_ADD ("/loky/wait/many-threads", test_many_threads);
+  LOKY_FIXTURE_ADD ("/loky/wait/timeout-of-who-hears", test_timeout_of_who_hears);
+  LOKY_FIXTURE_ADD ("/loky/wait/cancelled-while-it-hears", test_cancelled_while_it_hears);
+  LOKY_FIXTURE_ADD ("/loky/wait/deaths-while-it-hears", test_deaths_while_it_hears);
+  LOKY_FIXTURE_ADD ("/loky/wait/deaths-while-nobody-hears", test_deaths_while_nobody_hears);
+  LOKY_FIXTURE_ADD ("/loky/wait/calls-inside-callbacks", test_calls_inside_callbacks);
+  LOKY_FIXTURE_ADD ("/loky/wait/a-context-hears", test_a_context_hears);
+  LOKY_FIXTURE_ADD ("/loky/wait/deaths-while-a-context-hears", test_deaths_while_a_context_hears);
+  LOKY_FIXTURE_ADD ("/loky/wait/dropped-while-delivered", test_dropped_while_delivered);
+  return g_test_run ();
+}
