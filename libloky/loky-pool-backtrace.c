@@ -9,8 +9,10 @@
 #include "loky-paths-private.h"
 #include "loky-pool-internal.h"
 
-/* How long it may take, in ms; after that there are numbers instead of names. */
+/* How long it may take, in ms; after that there are numbers instead of names. And how long it may take to end when
+ * it was killed, before a shutdown ends without it. */
 #define TIME_LIMIT 3000
+#define END_LIMIT 1000
 
 #define MAX_KEPT 64
 
@@ -32,14 +34,65 @@ set_backtrace (LokyPoolWorker *worker, const char *words)
 }
 
 static void
+clear_limit (Symbolizing *self)
+{
+  if (self->timeout != NULL)
+    g_source_destroy (self->timeout);
+  g_clear_pointer (&self->timeout, g_source_unref);
+  g_clear_object (&self->cancellable);
+}
+
+static void
 symbolizing_free (Symbolizing *self)
 {
-  g_source_destroy (self->timeout);
-  g_source_unref (self->timeout);
-  g_clear_object (&self->cancellable);
+  clear_limit (self);
   g_clear_object (&self->process);
   loky_pool_worker_unref (self->worker);
   g_free (self);
+}
+
+static gboolean
+give_up_cb (gpointer user_data)
+{
+  Symbolizing *self = user_data;
+
+  g_cancellable_cancel (self->cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+/* From now on what is waited for is given up after @limit. */
+static void
+set_limit (Symbolizing *self, guint limit)
+{
+  clear_limit (self);
+  self->cancellable = g_cancellable_new ();
+  self->timeout = g_timeout_source_new (limit);
+  g_source_set_static_name (self->timeout, "[loky] backtrace");
+  g_source_set_callback (self->timeout, give_up_cb, self, NULL);
+  g_source_attach (self->timeout, self->pool->context);
+}
+
+static void
+reaped_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Symbolizing *self = user_data;
+  LokyPool *pool = self->pool;
+
+  g_subprocess_wait_finish (G_SUBPROCESS (source), result, NULL);
+  pool->n_reaping--;
+  /* The monitor may have waited for this. */
+  g_source_set_ready_time (pool->source, 0);
+  symbolizing_free (self);
+}
+
+/* It did not come to its end: a shutdown must not be over before it is gone. */
+static void
+end_symbolizer (Symbolizing *self)
+{
+  self->pool->n_reaping++;
+  g_subprocess_force_exit (self->process);
+  set_limit (self, END_LIMIT);
+  g_subprocess_wait_async (self->process, self->cancellable, reaped_cb, self);
 }
 
 static void
@@ -50,11 +103,11 @@ symbolized_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   LokyPoolWorker *worker = self->worker;
   g_autoptr (GBytes) output = NULL;
   g_autofree char *words = NULL;
+  gboolean has_ended
+      = g_subprocess_communicate_finish (G_SUBPROCESS (source), result, &output, NULL, NULL);
 
-  if (g_subprocess_communicate_finish (G_SUBPROCESS (source), result, &output, NULL, NULL))
+  if (has_ended)
     words = g_strndup (g_bytes_get_data (output, NULL), g_bytes_get_size (output));
-  else
-    g_subprocess_force_exit (self->process);
   set_backtrace (worker, words);
   if (words != NULL && words[0] != '\0')
     {
@@ -68,16 +121,10 @@ symbolized_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   loky_pool_finish_burial (pool, worker);
   /* The monitor may have waited for this. */
   g_source_set_ready_time (pool->source, 0);
-  symbolizing_free (self);
-}
-
-static gboolean
-give_up_cb (gpointer user_data)
-{
-  Symbolizing *self = user_data;
-
-  g_cancellable_cancel (self->cancellable);
-  return G_SOURCE_REMOVE;
+  if (has_ended)
+    symbolizing_free (self);
+  else
+    end_symbolizer (self);
 }
 
 /* NULL: it cannot be started. */
@@ -138,11 +185,7 @@ loky_pool_find_backtrace (LokyPool *self, LokyPoolWorker *worker)
   symbolizing->pool = self;
   symbolizing->worker = loky_pool_worker_ref (worker);
   symbolizing->process = process;
-  symbolizing->cancellable = g_cancellable_new ();
-  symbolizing->timeout = g_timeout_source_new (TIME_LIMIT);
-  g_source_set_static_name (symbolizing->timeout, "[loky] backtrace");
-  g_source_set_callback (symbolizing->timeout, give_up_cb, symbolizing, NULL);
-  g_source_attach (symbolizing->timeout, self->context);
+  set_limit (symbolizing, TIME_LIMIT);
   worker->symbolizing = g_object_ref (symbolizing->cancellable);
   self->n_symbolizing++;
   input = g_bytes_new (worker->crash->frames, strlen (worker->crash->frames));
