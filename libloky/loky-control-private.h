@@ -7,8 +7,8 @@
  * and whether it was begun, when, how far it is, whether it is to stop; and what a worker that dies
  * leaves behind.
  *
- * Who writes: the parent the states QUEUED and RECALLED, the cancel numbers, what it asked, sent_to_worker and
- * spin_time, the worker all else.
+ * Who writes: the parent the states QUEUED and RECALLED, the cancel numbers, what it asked, the doorbell,
+ * sent_to_worker and spin_time, the worker all else.
  * The parent keeps its own record of what it sent: the area is evidence, never an index, since a
  * worker that went mad can write anything into it.
  *
@@ -59,8 +59,9 @@ typedef struct
   guint32 phase;
   gint32 exit_status; /* 1 + the status given to exit(); 0: it was not called */
   guint64 asked;      /* how often the parent asked for a sign of life */
-  guint64 answered;   /* the last of these that the watchdog saw */
-  guint32 reserved[8];
+  guint64 answered;   /* the last of these that the ringer saw */
+  guint32 doorbell;   /* changes when the worker is to look at what it was asked; a futex */
+  guint32 reserved[7];
   char reason[LOKY_CONTROL_REASON_SIZE]; /* why the worker ended itself */
   char loading[LOKY_CONTROL_PATH_SIZE];  /* the plugin that is being opened, while it is */
   LokyCrashRecord crash;
@@ -98,6 +99,8 @@ gboolean loky_control_is_sound (LokyControl *self, guint slot, guint64 number);
 gboolean loky_control_is_running (LokyControl *self, guint slot, guint64 number, gint64 *started);
 void loky_control_cancel (LokyControl *self, guint slot, guint64 number);
 gdouble loky_control_get_progress (LokyControl *self, guint slot);
+/* Parent: wakes the worker's ringer. It never blocks, and keeps no descriptor. */
+void loky_control_ring (LokyControl *self);
 /* Parent: asks for a sign of life; the doorbell is to be rung after it. */
 void loky_control_ask (LokyControl *self, guint64 number);
 guint64 loky_control_get_answered (LokyControl *self);
@@ -124,6 +127,9 @@ void loky_control_tell_parent (LokyControl *self);
 guint64 loky_control_get_sent_to_worker (LokyControl *self);
 gint64 loky_control_get_spin_time (LokyControl *self);
 void loky_control_set_asleep (LokyControl *self, gboolean is_asleep);
+
+/* Worker: waits until the doorbell was rung since @seen, which is 0 at first, was. */
+void loky_control_wait_for_ring (LokyControl *self, guint32 *seen);
 
 /* Worker, in any thread: gives the sign of life that it was asked for. */
 void loky_control_answer (LokyControl *self);

@@ -2,12 +2,18 @@
 #include "loky-control-private.h"
 
 #include <gio/gio.h>
+#include <linux/futex.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "loky-error.h"
 #include "loky-util-private.h"
+
+/* In ms. */
+#define RING_INTERVAL 100
 
 G_STATIC_ASSERT (sizeof (LokyControlSlot) == 64);
 G_STATIC_ASSERT (G_STRUCT_OFFSET (LokyControlArea, slots) % 64 == 0);
@@ -181,6 +187,33 @@ loky_control_set_progress (LokyControl *self, guint slot, gdouble progress)
 
   memcpy (&bits, &progress, sizeof bits);
   __atomic_store_n (&self->area->slots[slot].progress, bits, __ATOMIC_RELAXED);
+}
+
+/* Not a private futex: both have the memory mapped. */
+void
+loky_control_ring (LokyControl *self)
+{
+  __atomic_add_fetch (&self->area->doorbell, 1, __ATOMIC_RELEASE);
+  syscall (SYS_futex, &self->area->doorbell, FUTEX_WAKE, G_MAXINT, NULL, NULL, 0);
+}
+
+void
+loky_control_wait_for_ring (LokyControl *self, guint32 *seen)
+{
+  for (;;)
+    {
+      guint32 now = __atomic_load_n (&self->area->doorbell, __ATOMIC_ACQUIRE);
+
+      if (now != *seen)
+        {
+          *seen = now;
+          return;
+        }
+      /* Where a task has forbidden the call it is looked at now and then. */
+      if (syscall (SYS_futex, &self->area->doorbell, FUTEX_WAIT, *seen, NULL, NULL, 0) != 0 &&
+          errno != EAGAIN && errno != EINTR)
+        poll (NULL, 0, RING_INTERVAL);
+    }
 }
 
 void

@@ -2,6 +2,7 @@
 #include "loky-mailbox-private.h"
 
 #include "loky-future-private.h"
+#include "loky-tsan-private.h"
 
 /* How long one turn of the context may be held up, in µs. */
 #define TURN_TIME 1000
@@ -12,8 +13,8 @@ struct _LokyMailbox
   GMutex lock;
   GQueue items;    /* of LokyMailboxItem; lock */
   GSource *source; /* NULL once the context is gone; lock */
-  GThread *hearing; /* looks at the items when it is done: it need not be woken; lock */
-  gint n_expected; /* atomic */
+  gboolean is_hearing; /* the context's thread; lock */
+  guint n_expected;    /* lock */
   LokyMailboxHear hear;
   gpointer hear_data;
 };
@@ -73,26 +74,29 @@ deliver (LokyMailboxItem *item)
     g_object_unref (future);
 }
 
+/* What is posted while this thread hears does not wake it: it looks at the items after that, and before each poll,
+ * since a dispatch may leave some. */
 static gboolean
 prepare (GSource *source, gint *timeout)
 {
   LokyMailbox *self = ((MailboxSource *) source)->mailbox;
-  gboolean has_items;
+  gboolean has_items, hears;
 
   *timeout = -1;
-  if (g_atomic_int_get (&self->n_expected) == 0)
-    return FALSE;
   g_mutex_lock (&self->lock);
   has_items = self->items.length > 0;
-  self->hearing = has_items ? NULL : g_thread_self ();
+  hears = !has_items && self->n_expected > 0;
+  self->is_hearing = hears;
   g_mutex_unlock (&self->lock);
-  if (has_items)
-    return TRUE;
-  self->hear (self->hear_data);
-  g_mutex_lock (&self->lock);
-  has_items = self->items.length > 0;
-  self->hearing = NULL;
-  g_mutex_unlock (&self->lock);
+  if (hears)
+    {
+      self->hear (self->hear_data);
+      g_mutex_lock (&self->lock);
+      has_items = self->items.length > 0;
+      self->is_hearing = FALSE;
+      g_mutex_unlock (&self->lock);
+    }
+  LOKY_TSAN_RELEASE (self);
   return has_items;
 }
 
@@ -169,8 +173,10 @@ loky_mailbox_ref (LokyMailbox *self)
 void
 loky_mailbox_unref (LokyMailbox *self)
 {
+  LOKY_TSAN_RELEASE (self);
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
+  LOKY_TSAN_ACQUIRE (self);
   g_mutex_clear (&self->lock);
   g_free (self);
 }
@@ -194,7 +200,7 @@ push_locked (LokyMailbox *self, LokyMailboxItem *item)
     return FALSE;
   item->is_queued = TRUE;
   g_queue_push_tail_link (&self->items, &item->link);
-  if (self->items.length == 1 && self->hearing == NULL)
+  if (self->items.length == 1 && !self->is_hearing)
     g_source_set_ready_time (self->source, 0);
   return TRUE;
 }
@@ -202,13 +208,17 @@ push_locked (LokyMailbox *self, LokyMailboxItem *item)
 void
 loky_mailbox_expect (LokyMailbox *self)
 {
-  g_atomic_int_inc (&self->n_expected);
+  g_mutex_lock (&self->lock);
+  self->n_expected++;
+  g_mutex_unlock (&self->lock);
 }
 
 void
 loky_mailbox_expect_no_more (LokyMailbox *self)
 {
-  g_atomic_int_add (&self->n_expected, -1);
+  g_mutex_lock (&self->lock);
+  self->n_expected--;
+  g_mutex_unlock (&self->lock);
 }
 
 void

@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 typedef enum
 {
   /* to the worker */
-  LOKY_MESSAGE_SETUP = 1, /* SETUP_TYPE; descriptors: control area, doorbell, pidfd of the parent */
+  LOKY_MESSAGE_SETUP = 1, /* SETUP_TYPE; descriptors: control area, pidfd of the parent */
   LOKY_MESSAGE_TASK_NAME, /* NAME_TYPE; number: what TASK will call it */
   LOKY_MESSAGE_TASK,      /* a value; slot and number of the task */
   LOKY_MESSAGE_LEAVE,     /* empty: say goodbye and exit */

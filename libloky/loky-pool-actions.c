@@ -8,7 +8,6 @@
 #include "loky-probes-private.h"
 
 #include <gio/gio.h>
-#include <sys/socket.h>
 
 /* Who was not sent a task for this long does not need to spin any more, in µs. */
 #define LEASE_TIME 1000
@@ -99,19 +98,12 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
 }
 
 static void
-ring_doorbell (LokyPoolWorker *worker)
-{
-  /* When it is full it has been rung. */
-  send (worker->doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static void
 stop_task (LokySchedulerTask *task)
 {
   LokyPoolWorker *worker = (LokyPoolWorker *) task->worker;
 
   loky_control_cancel (&worker->control, task->slot, task->number);
-  ring_doorbell (worker);
+  loky_control_ring (&worker->control);
 }
 
 /* Whether the worker has answered the last question; asks the next one. */
@@ -121,7 +113,7 @@ ask_for_a_beat (LokyPoolWorker *worker)
   gboolean has_answered = loky_control_get_answered (&worker->control) == worker->n_beats;
 
   loky_control_ask (&worker->control, ++worker->n_beats);
-  ring_doorbell (worker);
+  loky_control_ring (&worker->control);
   return has_answered;
 }
 
@@ -254,7 +246,6 @@ start_worker (LokyPoolTurn *turn)
 
   g_atomic_ref_count_init (&worker->ref_count);
   worker->pool = turn->pool;
-  worker->doorbell = -1;
   worker->control.fd = -1;
   worker->names = g_hash_table_new (NULL, NULL);
   loky_scheduler_add_worker (turn->pool->scheduler, &worker->scheduling);

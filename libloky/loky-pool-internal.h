@@ -58,7 +58,6 @@ struct _LokyPoolWorker
   LokyPool *pool; /* not a reference: the monitor thread, which has one, outlives all workers */
   guint id;
   LokyControl control;
-  int doorbell;
   LokyChannel *channel; /* NULL until the process was started; then constant */
 
   /* pool lock */

@@ -28,27 +28,37 @@ typedef struct
   LokyPool *pool;
 } MonitorSource;
 
+/* What a listener has left to the monitor. */
+static void
+tell_what_ended (LokyPool *self)
+{
+  LokyFuture *to_announce;
+  GSList *waits;
+
+  loky_pool_lock (self);
+  to_announce = g_steal_pointer (&self->to_announce);
+  waits = g_steal_pointer (&self->over_waits);
+  loky_pool_unlock (self);
+  loky_pool_announce (to_announce);
+  loky_pool_end_waits (waits);
+}
+
 static void
 run_commands (LokyPool *self)
 {
   GQueue to_start, to_kill, to_condemn;
-  LokyFuture *to_announce;
   LokyPoolWorker *worker;
-  GSList *waits;
 
   loky_pool_lock (self);
   to_start = self->to_start;
   to_kill = self->to_kill;
   to_condemn = self->to_condemn;
-  to_announce = g_steal_pointer (&self->to_announce);
-  waits = g_steal_pointer (&self->over_waits);
   g_queue_init (&self->to_start);
   g_queue_init (&self->to_kill);
   g_queue_init (&self->to_condemn);
   loky_pool_unlock (self);
 
-  loky_pool_announce (to_announce);
-  loky_pool_end_waits (waits);
+  tell_what_ended (self);
   while ((worker = g_queue_pop_head (&to_condemn)) != NULL)
     {
       loky_pool_read_channel (self, worker, 1, FALSE);
@@ -308,6 +318,8 @@ loky_pool_run_monitor (gpointer user_data)
   g_main_context_pop_thread_default (self->context);
   g_mutex_unlock (&self->reader_lock);
   dismiss_listener (self);
+  /* The last one may have read the last result when this thread had come to its end. */
+  run_commands (self);
 
   /* From here nobody wakes us. */
   loky_pool_lock (self);

@@ -85,33 +85,21 @@ make_setup (LokyPool *self, LokyPoolWorker *worker)
   return setup;
 }
 
-/* The descriptors that a worker gets besides its channel, which are closed once sent: its control area,
- * its end of the doorbell, and what tells it of our end. */
+/* The descriptors that a worker gets besides its channel, which are closed once sent: its control area, and
+ * what tells it of our end. */
 static gboolean
-make_setup_fds (LokyPool *self, LokyPoolWorker *worker, int fds[3], GError **error)
+make_setup_fds (LokyPool *self, LokyPoolWorker *worker, int fds[2], GError **error)
 {
-  loky_autofd int doorbell = -1;
-  loky_autofd int pidfd = fcntl (self->parent_pidfd, F_DUPFD_CLOEXEC, 3);
-  int ends[2];
+  int pidfd = fcntl (self->parent_pidfd, F_DUPFD_CLOEXEC, 3);
 
-  /* Not an eventfd: whether writing to that blocks is a property that both ends share. */
-  if (pidfd >= 0 && socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0)
-    {
-      worker->doorbell = loky_fd_above_standard (ends[0]);
-      loky_fork_guard_add (worker->doorbell);
-      /* One way only: what a worker sent by it would never be read, and block when it is closed. */
-      shutdown (worker->doorbell, SHUT_RD);
-      doorbell = loky_fd_above_standard (ends[1]);
-    }
-  if (doorbell < 0 || worker->doorbell < 0)
+  if (pidfd < 0)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be set up: %s",
                    g_strerror (errno));
       return FALSE;
     }
   fds[0] = loky_steal_fd (&worker->control.fd);
-  fds[1] = loky_steal_fd (&doorbell);
-  fds[2] = loky_steal_fd (&pidfd);
+  fds[1] = pidfd;
   return TRUE;
 }
 
@@ -146,7 +134,7 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
   g_auto (GStrv) environment = NULL;
   g_autoptr (GVariant) setup = NULL;
   int ends[2];
-  int fds[3];
+  int fds[2];
 
   loky_pool_lock (self);
   program = loky_paths_find_worker (self->worker_path);

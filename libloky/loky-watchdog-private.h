@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Two threads of a worker besides the one that runs tasks.
+/* Three threads of a worker besides the one that runs tasks.
  *
- * The watchdog sees to it that nothing outlives the application: it polls the channel, the parent's
- * pidfd and the doorbell, and runs only poll, read, write, kill and atomics, so that it works while a
- * task holds any lock or has ruined the heap. It gives the sign of life that the parent asks for. When the
- * parent is gone it kills what left the worker's session, then the worker's process group, itself
- * included.
+ * The watchdog sees to it that nothing outlives the application: it polls the channel and the parent's pidfd,
+ * and runs only poll, kill and atomics, so that it works while a task holds any lock or has ruined the heap. When
+ * the parent is gone it kills what left the worker's session, then the worker's process group, itself included.
+ *
+ * The ringer waits for the doorbell, a futex in the control area: it gives the sign of life that the parent asks
+ * for, and rings the relay. It runs only the futex call, poll, write and atomics.
  *
  * The relay, started on demand, calls g_cancellable_cancel(), whose handlers are foreign code, which
- * must not hold up the watchdog. */
+ * must not hold up the others. */
 
 #include "loky-task-context-private.h"
 
 G_BEGIN_DECLS
 
-/* Starts the watchdog. The descriptors and @control stay the caller's and must stay. */
+/* Starts watchdog and ringer. The descriptors and @control stay the caller's and must stay. */
 gboolean loky_watchdog_start (int channel_fd,
                               int parent_pidfd,
-                              int doorbell,
                               LokyControl *control,
                               GError **error);
 

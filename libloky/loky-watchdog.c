@@ -18,7 +18,6 @@ static struct
 {
   int channel_fd;
   int parent_pidfd;
-  int doorbell;
   LokyControl *control;
   guint worker_id;
   char token[LOKY_DESCENDANTS_TOKEN_SIZE]; /* the pool's part of it; empty: none */
@@ -58,31 +57,60 @@ run_watchdog (void *unused)
   struct pollfd fds[] = {
     { .fd = watchdog.channel_fd, .events = POLLRDHUP },
     { .fd = watchdog.parent_pidfd, .events = POLLIN },
-    { .fd = watchdog.doorbell, .events = POLLIN },
   };
 
   for (;;)
     {
-      int relay_fd;
-      char rings[64];
-
       if (poll (fds, G_N_ELEMENTS (fds), -1) < 0)
         continue;
       if ((fds[1].revents & POLLIN) != 0 || (fds[0].revents & (POLLRDHUP | POLLHUP)) != 0)
         loky_watchdog_end_everything ();
-      if ((fds[2].revents & POLLIN) != 0 && read (watchdog.doorbell, rings, sizeof rings) > 0)
-        {
-          loky_control_answer (watchdog.control);
-          relay_fd = __atomic_load_n (&watchdog.relay_fd, __ATOMIC_ACQUIRE);
-          if (relay_fd >= 0)
-            ring (relay_fd);
-        }
       /* A task closed them: the loop finds out after it, and what is left is enough until then. */
       for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
         if ((fds[i].revents & (POLLNVAL | POLLERR | POLLHUP)) != 0)
           fds[i].fd = -1;
     }
   return NULL;
+}
+
+/* A thread of its own, since nobody can wait for a descriptor and a word of memory at once. */
+static void *
+run_ringer (void *unused)
+{
+  guint32 seen = 0;
+
+  for (;;)
+    {
+      int relay_fd;
+
+      loky_control_wait_for_ring (watchdog.control, &seen);
+      loky_control_answer (watchdog.control);
+      relay_fd = __atomic_load_n (&watchdog.relay_fd, __ATOMIC_ACQUIRE);
+      if (relay_fd >= 0)
+        ring (relay_fd);
+    }
+  return NULL;
+}
+
+/* Detached, with all signals blocked. Returns an error number. */
+static int
+start_thread (void *(*func) (void *))
+{
+  pthread_attr_t attributes;
+  sigset_t all, before;
+  pthread_t thread;
+  int result;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_BLOCK, &all, &before);
+  pthread_attr_init (&attributes);
+  pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
+  /* Refused where the stack must be larger, by a sanitizer for one. */
+  pthread_attr_setstacksize (&attributes, STACK_SIZE);
+  result = pthread_create (&thread, &attributes, func, NULL);
+  pthread_attr_destroy (&attributes);
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  return result;
 }
 
 /* The token is taken from the environment as it is before any task can change it. */
@@ -99,36 +127,22 @@ read_token (void)
 }
 
 gboolean
-loky_watchdog_start (int channel_fd,
-                     int parent_pidfd,
-                     int doorbell,
-                     LokyControl *control,
-                     GError **error)
+loky_watchdog_start (int channel_fd, int parent_pidfd, LokyControl *control, GError **error)
 {
-  pthread_attr_t attributes;
-  sigset_t all, before;
-  pthread_t thread;
   int result;
 
   watchdog.channel_fd = channel_fd;
   watchdog.parent_pidfd = parent_pidfd;
-  watchdog.doorbell = doorbell;
   watchdog.control = control;
   read_token ();
 
-  sigfillset (&all);
-  pthread_sigmask (SIG_BLOCK, &all, &before);
-  pthread_attr_init (&attributes);
-  pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
-  /* Refused where the stack must be larger, by a sanitizer for one. */
-  pthread_attr_setstacksize (&attributes, STACK_SIZE);
-  result = pthread_create (&thread, &attributes, run_watchdog, NULL);
-  pthread_attr_destroy (&attributes);
-  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  result = start_thread (run_watchdog);
+  if (result == 0)
+    result = start_thread (run_ringer);
   if (result != 0)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
-                   "The watchdog thread cannot be started: %s", g_strerror (result));
+                   "The watchdog threads cannot be started: %s", g_strerror (result));
       return FALSE;
     }
   return TRUE;

@@ -173,7 +173,7 @@ apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
   const char *version;
   guint32 n_slots;
 
-  if (frame->header.type != LOKY_MESSAGE_SETUP || frame->header.n_fds != 3)
+  if (frame->header.type != LOKY_MESSAGE_SETUP || frame->header.n_fds != 2)
     {
       g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
                            "The application speaks another protocol");
@@ -194,9 +194,9 @@ apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
     }
   if (!loky_control_map (&setup->control, loky_steal_fd (&frame->fds[0]), error))
     return FALSE;
-  /* The two others live as long as the process. */
-  if (!loky_watchdog_start (loky_channel_get_fd (setup->channel), loky_steal_fd (&frame->fds[2]),
-                            loky_steal_fd (&frame->fds[1]), &setup->control, error))
+  /* The other one lives as long as the process. */
+  if (!loky_watchdog_start (loky_channel_get_fd (setup->channel), loky_steal_fd (&frame->fds[1]),
+                            &setup->control, error))
     return FALSE;
   leave_traces (setup);
   return TRUE;

@@ -385,7 +385,7 @@ forked_copy_holds_nothing_of_ours (LokyFixture *fixture, gconstpointer data)
   while (waitpid (pid, NULL, 0) < 0)
     ;
   g_test_message ("%u descriptors here, %u there", n_before, n_after);
-  /* The channel, the doorbell, the worker's pidfd and its output, epoll, our pidfd, 24 spare ones. */
+  /* The channel, the worker's pidfd and its output, epoll and the one of the channels, our pidfd, 24 spare ones. */
   g_assert_cmpuint (n_after + 30, <=, n_before + 2);
 }
 

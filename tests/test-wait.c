@@ -244,7 +244,8 @@ test_deaths_while_a_context_hears (LokyFixture *fixture, gconstpointer data)
 typedef struct
 {
   LokyExecutor *executor;
-  GAsyncQueue *queue;
+  GMutex lock; /* not a GAsyncQueue: the thread sanitizer does not see into GLib */
+  GQueue queue;
   guint n_left;
 } Supply;
 
@@ -253,9 +254,29 @@ supply_cb (gpointer user_data)
 {
   Supply *supply = user_data;
 
-  g_async_queue_push (supply->queue,
-                      loky_fixture_submit (supply->executor, "demo.echo", g_variant_new_uint32 (1)));
+  LokyFuture *future
+      = loky_fixture_submit (supply->executor, "demo.echo", g_variant_new_uint32 (1));
+
+  g_mutex_lock (&supply->lock);
+  g_queue_push_tail (&supply->queue, future);
+  g_mutex_unlock (&supply->lock);
   return --supply->n_left > 0 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+static LokyFuture *
+take (Supply *supply)
+{
+  LokyFuture *future;
+
+  for (;;)
+    {
+      g_mutex_lock (&supply->lock);
+      future = g_queue_pop_head (&supply->queue);
+      g_mutex_unlock (&supply->lock);
+      if (future != NULL)
+        return future;
+      g_thread_yield ();
+    }
 }
 
 static gpointer
@@ -263,7 +284,7 @@ drop_cb (gpointer data)
 {
   for (guint i = 0; i < 10 * N_CALLS; i++)
     {
-      LokyFuture *future = g_async_queue_pop (data);
+      LokyFuture *future = take (data);
 
       /* Some are dropped when they are about to be delivered, some before they have ended. */
       if (i % 3 != 0)
@@ -283,15 +304,14 @@ is_supplied (gpointer data)
 static void
 test_dropped_while_delivered (LokyFixture *fixture, gconstpointer data)
 {
-  Supply supply = { fixture->executor, g_async_queue_new (), 10 * N_CALLS };
-  GThread *thread = g_thread_new ("dropper", drop_cb, supply.queue);
+  Supply supply = { .executor = fixture->executor, .n_left = 10 * N_CALLS };
+  GThread *thread = g_thread_new ("dropper", drop_cb, &supply);
   g_autoptr (GSource) source = g_idle_source_new ();
 
   g_source_set_callback (source, supply_cb, &supply, NULL);
   g_source_attach (source, fixture->context);
   loky_fixture_wait_for (is_supplied, &supply);
   g_thread_join (thread);
-  g_async_queue_unref (supply.queue);
 }
 
 int

@@ -57,7 +57,6 @@ typedef struct
 {
   HostileBoard *board;
   LokyControl control;
-  int doorbell;
   gint64 n_sent;
   gint64 n_read;
   gint64 kill_sent;

@@ -111,10 +111,9 @@ main (int argc, char **argv)
     die ();
 
   read_frame (&frame);
-  if (frame.header.type != LOKY_MESSAGE_SETUP || frame.n_fds != 3 ||
+  if (frame.header.type != LOKY_MESSAGE_SETUP || frame.n_fds != 2 ||
       !loky_control_map (&me.control, frame.fds[0], NULL))
     _exit (13);
-  me.doorbell = frame.fds[1];
   g_free (frame.body);
   obey_start_order ();
   say_hello (LOKY_VERSION_S);

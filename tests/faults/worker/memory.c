@@ -146,27 +146,6 @@ obey_unread_linger (Task *task)
   hang ();
 }
 
-/* By the doorbell, which the parent never reads. */
-static void
-obey_ring_linger (Task *task)
-{
-  char control[CMSG_SPACE (sizeof (int))] __attribute__ ((aligned (__alignof__ (struct cmsghdr))));
-  struct msghdr message = { .msg_control = control, .msg_controllen = sizeof control };
-  struct cmsghdr *header;
-  int fd = make_lingering ();
-
-  memset (control, 0, sizeof control);
-  header = CMSG_FIRSTHDR (&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN (sizeof (int));
-  memcpy (CMSG_DATA (header), &fd, sizeof fd);
-  if (sendmsg (me.doorbell, &message, MSG_NOSIGNAL) == 0)
-    close (fd);
-  send_frame (99, 0, 0, NULL, 0);
-  hang ();
-}
-
 /* --- orders: values in shared memory ---------------------------------------------------------- */
 
 static void
@@ -361,7 +340,6 @@ const TaskOrder memory_orders[] = {
   { "fds", obey_fds },
   { "fd-flood", obey_fd_flood },
   { "unread-linger", obey_unread_linger },
-  { "ring-linger", obey_ring_linger },
   { "segment", obey_segment },
   { "shrink", obey_shrink },
   { "rewrite", obey_rewrite },

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-Me me = { .doorbell = -1, .kill_sent = -1, .kill_read = -1 };
+Me me = { .kill_sent = -1, .kill_read = -1 };
 
 void G_GNUC_NORETURN
 die (void)
