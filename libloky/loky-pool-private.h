@@ -46,6 +46,8 @@ struct _LokyWaiter
   int bell;         /* what it polls besides the channels, or -1; pool lock */
   gint is_rung;     /* atomic */
   gboolean woke_worker; /* which slept when its task was sent */
+  LokyFuture *told; /* what it has to announce when it has left; references */
+  LokyFuture **told_tail;
   gboolean is_deaf; /* it leaves the channels to the monitor */
 };
 

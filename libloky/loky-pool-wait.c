@@ -6,8 +6,8 @@
  * which is only tried here. Who does not get it, or finds what is the monitor's to handle (a protocol error, the
  * end of a channel), leaves the rest to it and sleeps.
  *
- * A waiter tells no listeners, which are maps: whoever called may hold locks of its own, or be in the middle of
- * its main loop. The monitor tells them.
+ * A waiter tells of its own future only, and after it has left: whoever called may hold locks of its own, or be in
+ * the middle of its main loop. The monitor tells of the others.
  *
  * A main context that waits for a call may listen in the same way, but only spin: before it sleeps. */
 
@@ -33,7 +33,7 @@
 void
 loky_waiter_init (LokyWaiter *self, LokyFuture *future)
 {
-  *self = (LokyWaiter){ .future = future, .bell = -1 };
+  *self = (LokyWaiter){ .future = future, .bell = -1, .told_tail = &self->told };
   g_cond_init (&self->cond);
 }
 
@@ -113,8 +113,16 @@ is_rung (LokyWaiter *waiter)
   return g_atomic_int_get (&waiter->is_rung);
 }
 
+/* Who has waited is told once it does not listen any more: the monitor waits for that at its end, and what is freed
+ * then may be anybody's code. A main context waits for anything that goes by a mailbox. */
+static gboolean
+is_for (LokyWaiter *waiter, LokyFuture *future)
+{
+  return waiter->future == future || (waiter->future == NULL && future->listener == NULL);
+}
+
 static void
-tell_deferred (LokyPool *self, LokyPoolDeferred *deferred)
+sort_deferred (LokyPool *self, LokyWaiter *waiter, LokyPoolDeferred *deferred)
 {
   LokyFuture *others = NULL;
   LokyFuture **tail = &others;
@@ -122,17 +130,15 @@ tell_deferred (LokyPool *self, LokyPoolDeferred *deferred)
   while (deferred->ended != NULL)
     {
       LokyFuture *future = deferred->ended;
+      gboolean is_own = is_for (waiter, future);
 
       deferred->ended = future->next_ended;
       future->next_ended = NULL;
-      /* What is told through a mailbox is told by whoever iterates its context. */
-      if (future->listener == NULL)
-        loky_pool_announce (future);
+      *(is_own ? waiter->told_tail : tail) = future;
+      if (is_own)
+        waiter->told_tail = &future->next_ended;
       else
-        {
-          *tail = future;
-          tail = &future->next_ended;
-        }
+        tail = &future->next_ended;
     }
   if (others == NULL && deferred->waits == NULL)
     return;
@@ -181,10 +187,10 @@ read_some (LokyPool *self, LokyWaiter *waiter, LokyPoolWorker *worker)
   is_sound = worker != NULL ? loky_pool_read_for_waiter (self, worker, &deferred)
                             : read_all (self, &deferred);
   g_mutex_unlock (&self->reader_lock);
+  sort_deferred (self, waiter, &deferred);
   /* For nothing in particular: anything will do. */
-  if (waiter->future == NULL && deferred.ended != NULL)
+  if (waiter->future == NULL && waiter->told != NULL)
     g_atomic_int_set (&waiter->is_rung, TRUE);
-  tell_deferred (self, &deferred);
   waiter->is_deaf |= !is_sound;
 }
 
@@ -274,6 +280,16 @@ loky_pool_be_heard_locked (LokyPool *self)
   set_monitor_listens (self, TRUE);
 }
 
+/* Unlocked, and not listening. */
+static void
+tell (LokyWaiter *waiter)
+{
+  LokyFuture *told = g_steal_pointer (&waiter->told);
+
+  waiter->told_tail = &waiter->told;
+  loky_pool_announce (told);
+}
+
 static gboolean
 hear_locked (LokyPool *self, LokyWaiter *waiter, gint64 end)
 {
@@ -301,6 +317,12 @@ hear_locked (LokyPool *self, LokyWaiter *waiter, gint64 end)
   loky_pool_lock (self);
   return_bell_locked (self, waiter);
   stop_listening_locked (self, waiter);
+  if (waiter->told != NULL)
+    {
+      loky_pool_unlock (self);
+      tell (waiter);
+      loky_pool_lock (self);
+    }
   return in_time;
 }
 
@@ -356,6 +378,7 @@ loky_pool_hear (gpointer user_data)
       stop_listening_locked (self, &waiter);
     }
   loky_pool_unlock (self);
+  tell (&waiter);
   loky_waiter_clear (&waiter);
 }
 
