@@ -153,6 +153,7 @@ called_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GVariant) value = loky_executor_call_finish (loop->executor, result, &error);
 
   g_assert_no_error (error);
+  g_assert_cmpuint (g_variant_get_uint32 (value), <, 100);
   g_assert_cmpuint (loop->n_inside, ==, 0);
   loop->n_inside++;
   /* Reads what the others are told, but tells none of them from in here. */
@@ -186,6 +187,7 @@ chain_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GVariant) value = loky_executor_call_finish (loop->executor, result, &error);
 
   g_assert_no_error (error);
+  g_assert_cmpuint (g_variant_get_uint32 (value), ==, 1);
   if (--loop->n_left > 0)
     loky_executor_call_async (loop->executor, "demo.echo", g_variant_new_uint32 (1), NULL, NULL, chain_cb, loop);
 }
