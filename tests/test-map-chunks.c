@@ -753,9 +753,11 @@ buffers_go_alone (LokyFixture *fixture, gconstpointer data)
   for (guint i = 0; i < N_BUFFERS; i++)
     {
       LokyBuffer *buffer = loky_buffer_new (i + 1, NULL);
+      g_autoptr (GVariant) handle = NULL;
 
       memset (loky_buffer_get_writable_data (buffer), 1, i + 1);
-      g_variant_builder_add_value (&builder, loky_buffer_to_variant (buffer, NULL));
+      handle = loky_buffer_to_variant (buffer, NULL);
+      g_variant_builder_add_value (&builder, handle);
       g_ptr_array_add (buffers, buffer);
     }
   input = loky_input_new_for_array (g_variant_builder_end (&builder));
