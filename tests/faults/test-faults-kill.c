@@ -181,10 +181,16 @@ a_whole_result_stands (HostileFixture *fixture, gconstpointer data)
   hostile_assert_serves (fixture, fixture->base.executor, 10);
 }
 
-/* Its end is seen while there is still much to be read. */
+/* Its end is seen while there is still much to be read: by the monitor, where nobody else listens, and by who
+ * waits. */
 static void
 result_behind_a_flood_stands (HostileFixture *fixture, gconstpointer data)
 {
+  LokyFuture *future = hostile_submit (fixture, fixture->base.executor, "flood-and-die", NULL);
+
+  while (!loky_future_is_done (future))
+    g_usleep (100);
+  hostile_assert_result (future, "flood-and-die");
   hostile_assert_result (hostile_submit (fixture, fixture->base.executor, "flood-and-die", NULL),
                          "flood-and-die");
   hostile_assert_serves (fixture, fixture->base.executor, 10);
