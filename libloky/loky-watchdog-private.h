@@ -17,11 +17,14 @@
 
 G_BEGIN_DECLS
 
-/* Starts watchdog and ringer. The descriptors and @control stay the caller's and must stay. */
+/* Starts the watchdog. The descriptors and @control stay the caller's and must stay. */
 gboolean loky_watchdog_start (int channel_fd,
                               int parent_pidfd,
                               LokyControl *control,
                               GError **error);
+
+/* Starts the ringer, which is needed from the first task on only. */
+gboolean loky_watchdog_start_ringer (GError **error);
 
 /* Ends this process and all that it started. */
 G_NORETURN void loky_watchdog_end_everything (void);

@@ -126,26 +126,30 @@ read_token (void)
   watchdog.worker_id = (guint) g_ascii_strtoull (dash + 1, NULL, 10);
 }
 
+static gboolean
+check_started (int result, GError **error)
+{
+  if (result == 0)
+    return TRUE;
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START, "A watchdog thread cannot be started: %s",
+               g_strerror (result));
+  return FALSE;
+}
+
 gboolean
 loky_watchdog_start (int channel_fd, int parent_pidfd, LokyControl *control, GError **error)
 {
-  int result;
-
   watchdog.channel_fd = channel_fd;
   watchdog.parent_pidfd = parent_pidfd;
   watchdog.control = control;
   read_token ();
+  return check_started (start_thread (run_watchdog), error);
+}
 
-  result = start_thread (run_watchdog);
-  if (result == 0)
-    result = start_thread (run_ringer);
-  if (result != 0)
-    {
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
-                   "The watchdog threads cannot be started: %s", g_strerror (result));
-      return FALSE;
-    }
-  return TRUE;
+gboolean
+loky_watchdog_start_ringer (GError **error)
+{
+  return check_started (start_thread (run_ringer), error);
 }
 
 void

@@ -670,7 +670,8 @@ run (Worker *self)
                                               (guint32) self->pid),
                                NULL, 0);
   send (self);
-  if (!serve (self, &error))
+  /* While the first task is on its way. */
+  if (!loky_watchdog_start_ringer (&error) || !serve (self, &error))
     {
       loky_control_set_reason (&setup->control, error->message);
       return EXIT_RUINED;
