@@ -104,8 +104,7 @@ handle_event (LokyPool *self, const struct epoll_event *event)
     }
 }
 
-/* FALSE: there is nothing to read any more. */
-static gboolean
+static void
 handle_channels (LokyPool *self)
 {
   struct epoll_event events[N_EVENTS];
@@ -113,7 +112,6 @@ handle_channels (LokyPool *self)
 
   for (int i = 0; i < n_events; i++)
     handle_event (self, &events[i]);
-  return n_events > 0;
 }
 
 /* The time, last: what has arrived was read before any deadline is judged. */
