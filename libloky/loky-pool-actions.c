@@ -45,7 +45,7 @@ loky_pool_turn_add_flush (LokyPoolTurn *turn, LokyPoolWorker *worker)
 static void
 lend_spinning (LokyPool *self, LokyPoolWorker *worker, gint64 now)
 {
-  guint n_leases = MIN (loky_spin_count_tokens (), LOKY_POOL_MAX_LEASES);
+  guint n_leases;
 
   if (worker->lease != NULL)
     {
@@ -54,6 +54,7 @@ lend_spinning (LokyPool *self, LokyPoolWorker *worker, gint64 now)
     }
   if (now - self->tried_leases < LEASE_TIME)
     return;
+  n_leases = MIN (loky_spin_count_tokens (), LOKY_POOL_MAX_LEASES);
   for (guint i = 0; i < n_leases; i++)
     {
       LokyPoolLease *lease = &self->leases[i];
