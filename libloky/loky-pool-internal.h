@@ -80,6 +80,7 @@ struct _LokyPoolWorker
   gboolean has_said_goodbye;
   gboolean channel_is_closed;
   GSource *hang_up; /* kills it soon after the end of its channel */
+  guint n_hang_ups; /* how often that was put off */
   GSource *termination; /* kills it when SIGTERM did not end it */
   gboolean is_buried;
   GError *cause; /* why we killed it, or why it could not start */

@@ -12,8 +12,10 @@
 #include "loky-marks-private.h"
 #include "loky-pool-internal.h"
 
-/* How long a worker whose channel has ended has to end itself before it is killed, in ms. */
+/* How long a worker whose channel has ended has to end itself before it is killed, in ms; and how many
+ * times as long if the system is taking it down already, so that its own status is told. */
 #define HANG_UP_TIME 100
+#define HANG_UP_EXITING 20
 
 /* How often the owner of a task is told of its progress at the most, in µs. */
 #define PROGRESS_INTERVAL (50 * 1000)
@@ -307,6 +309,8 @@ hung_up_cb (gpointer user_data)
 {
   LokyPoolWorker *worker = user_data;
 
+  if (worker->n_hang_ups++ < HANG_UP_EXITING && loky_worker_process_is_exiting (worker->process))
+    return G_SOURCE_CONTINUE;
   loky_pool_condemn (worker->pool, worker,
            g_error_new_literal (LOKY_ERROR, LOKY_ERROR_PROTOCOL, "it closed its channel"));
   return G_SOURCE_REMOVE;

@@ -51,6 +51,9 @@ int loky_worker_process_get_stderr_fd (LokyWorkerProcess *self);
 void loky_worker_process_terminate (LokyWorkerProcess *self);
 /* Whether it was stopped by a signal, as far as the system tells. */
 gboolean loky_worker_process_is_stopped (LokyWorkerProcess *self);
+/* Whether the system is taking it down, or has: its descriptors may be closed long before its status is
+ * there when there is much memory to be given back, or many others die beside it. */
+gboolean loky_worker_process_is_exiting (LokyWorkerProcess *self);
 /* SIGKILL to the worker and its process group; harmless after its end. */
 void loky_worker_process_kill (LokyWorkerProcess *self);
 

@@ -4,6 +4,7 @@
 #include <gio/gunixinputstream.h>
 #include <glib-unix.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,6 +20,8 @@
 #ifndef PIDFD_SIGNAL_PROCESS_GROUP
 #define PIDFD_SIGNAL_PROCESS_GROUP (1u << 2)
 #endif
+/* PF_EXITING of the kernel, among the flags that proc(5) tells. */
+#define PROCESS_IS_EXITING 0x4u
 
 /* How much of a worker's output is kept for the error message, in bytes. */
 #define TAIL_SIZE 4096
@@ -191,18 +194,36 @@ loky_worker_process_terminate (LokyWorkerProcess *self)
     syscall (SYS_pidfd_send_signal, self->pidfd, SIGTERM, NULL, 0);
 }
 
-/* The third word of /proc/PID/stat, behind the name, which may hold anything. */
-gboolean
-loky_worker_process_is_stopped (LokyWorkerProcess *self)
+/* Two words of /proc/PID/stat: the third and the ninth, behind the name, which may hold anything. */
+static gboolean
+read_stat (LokyWorkerProcess *self, char *state, guint *flags)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int) self->pid);
   g_autofree char *text = NULL;
-  const char *state;
+  const char *words;
 
   if (!g_file_get_contents (path, &text, NULL, NULL))
     return FALSE;
-  state = strrchr (text, ')');
-  return state != NULL && (g_str_has_prefix (state, ") T") || g_str_has_prefix (state, ") t"));
+  words = strrchr (text, ')');
+  return words != NULL && sscanf (words, ") %c %*d %*d %*d %*d %*d %u", state, flags) == 2;
+}
+
+gboolean
+loky_worker_process_is_stopped (LokyWorkerProcess *self)
+{
+  char state;
+  guint flags;
+
+  return read_stat (self, &state, &flags) && (state == 'T' || state == 't');
+}
+
+gboolean
+loky_worker_process_is_exiting (LokyWorkerProcess *self)
+{
+  char state;
+  guint flags;
+
+  return !read_stat (self, &state, &flags) || (flags & PROCESS_IS_EXITING) != 0;
 }
 
 void

@@ -64,6 +64,7 @@ static const Crime crimes[] = {
   { "19/writing-shut-down", "shut:1", "closed its channel" },
   { "19/both-ways-shut-down", "shut:2", "closed its channel" },
   { "19/channel-closed", "close", "closed its channel" },
+  { "19/channel-closed-in-an-exit-without-end", "exit-slowly:never", "closed its channel" },
   { "19/flood-of-unknown-messages", "flood:77", "a message of type 77" },
   { "19/flood-of-setups", "flood:1", "a message of type 1" },
   { "19/flood-of-goodbyes", "flood:37", "left untold" },

@@ -207,6 +207,17 @@ begun_and_nothing_sent (HostileFixture *fixture, gconstpointer data)
   hostile_assert_serves (fixture, fixture->base.executor, 10);
 }
 
+/* Longer than the time that a worker has that has closed its channel. */
+static void
+exiting_slowly (HostileFixture *fixture, gconstpointer data)
+{
+  LokyFuture *future = hostile_submit (fixture, fixture->base.executor, "exit-slowly", NULL);
+
+  hostile_assert_error (future, LOKY_ERROR, LOKY_ERROR_WORKER_DIED, "SIGKILL");
+  g_assert_cmpint (loky_future_get_term_signal (future), ==, SIGKILL);
+  hostile_assert_serves (fixture, fixture->base.executor, 10);
+}
+
 static gboolean
 has_no_workers (gpointer data)
 {
@@ -415,6 +426,7 @@ main (int argc, char **argv)
   HOSTILE_ADD ("/loky/faults/18/a-whole-result-stands", a_whole_result_stands);
   HOSTILE_ADD ("/loky/faults/18/result-behind-a-flood-stands", result_behind_a_flood_stands);
   HOSTILE_ADD ("/loky/faults/18/begun-and-nothing-sent", begun_and_nothing_sent);
+  HOSTILE_ADD ("/loky/faults/18/exiting-slowly", exiting_slowly);
   HOSTILE_ADD ("/loky/faults/18/while-idle", while_idle);
   HOSTILE_ADD ("/loky/faults/18/while-retiring", while_retiring);
   HOSTILE_ADD ("/loky/faults/18/while-resized-away", while_resized_away);

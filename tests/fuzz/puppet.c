@@ -184,6 +184,12 @@ loky_worker_process_is_stopped (LokyWorkerProcess *self)
   return FALSE;
 }
 
+gboolean
+loky_worker_process_is_exiting (LokyWorkerProcess *self)
+{
+  return FALSE;
+}
+
 void
 loky_worker_process_kill (LokyWorkerProcess *self)
 {

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* --- orders: the control area ----------------------------------------------------------------- */
@@ -169,6 +170,33 @@ obey_die (Task *task)
   die ();
 }
 
+/* The system has begun to take the process down when its channel ends, as for a worker with much memory. */
+static gpointer
+exit_slowly (gpointer data)
+{
+  gboolean stays = GPOINTER_TO_INT (data);
+  gboolean is_exiting = FALSE;
+
+  while (!is_exiting)
+    {
+      g_autofree char *stat = NULL;
+
+      is_exiting = g_file_get_contents ("/proc/self/stat", &stat, NULL, NULL) && strstr (stat, ") Z ") != NULL;
+    }
+  close (CHANNEL_FD);
+  if (stays)
+    hang ();
+  g_usleep (3 * 100 * 1000);
+  die ();
+}
+
+static void
+obey_exit_slowly (Task *task)
+{
+  g_thread_unref (g_thread_new ("exit", exit_slowly, GINT_TO_POINTER (g_strcmp0 (task->argument, "never") == 0)));
+  syscall (SYS_exit, 0);
+}
+
 static void
 obey_answer_and_die (Task *task)
 {
@@ -311,6 +339,7 @@ const TaskOrder life_orders[] = {
   { "domain", obey_domain },
   { "message", obey_message },
   { "die", obey_die },
+  { "exit-slowly", obey_exit_slowly },
   { "answer-and-die", obey_answer_and_die },
   { "flood-and-die", obey_flood_and_die },
   { "hang", obey_hang },
