@@ -275,7 +275,7 @@ check_slot (LokyPoolTurn *turn, LokySchedulerTask *task)
   if (task->state != LOKY_TASK_STATE_SENT || worker->scheduling.state >= LOKY_WORKER_STATE_DYING ||
       loky_control_is_sound (&worker->control, task->slot, task->number))
     return;
-  loky_scheduler_worker_dying (turn->pool->scheduler, &worker->scheduling, turn->now);
+  loky_scheduler_worker_dying (turn->pool->scheduler, &worker->scheduling, turn->now, turn->pool->actions);
   kill_worker (turn, worker, LOKY_KILL_NONSENSE);
 }
 

@@ -90,7 +90,7 @@ loky_pool_condemn (LokyPool *self, LokyPoolWorker *worker, GError *cause)
     g_error_free (cause);
   loky_pool_turn_begin (self, &turn);
   worker->kill_is_ours = TRUE;
-  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now);
+  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now, self->actions);
   loky_pool_turn_end (&turn);
   if (!worker->channel_is_closed)
     loky_pool_unwatch (self, LOKY_WATCH_CHANNEL, loky_channel_get_fd (worker->channel));
@@ -493,7 +493,7 @@ bury (LokyPool *self, LokyPoolWorker *worker)
   plan_sweep (self);
   /* It gets no task meanwhile. */
   loky_pool_turn_begin (self, &turn);
-  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now);
+  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now, self->actions);
   loky_pool_turn_end (&turn);
   if (!loky_pool_find_backtrace (self, worker))
     loky_pool_finish_burial (self, worker);

@@ -332,7 +332,7 @@ channel_ended (LokyPool *self, LokyPoolWorker *worker)
   if (!worker->has_said_goodbye)
     {
       loky_pool_turn_begin (self, &turn);
-      loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now);
+      loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now, self->actions);
       loky_pool_turn_end (&turn);
     }
   worker->hang_up = g_timeout_source_new (HANG_UP_TIME);

@@ -266,7 +266,10 @@ void loky_scheduler_worker_ready (LokyScheduler *self,
                                   gint64 now,
                                   GArray *actions);
 /* The worker is to be killed for a reason of the caller's own, who does it. */
-void loky_scheduler_worker_dying (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now);
+void loky_scheduler_worker_dying (LokyScheduler *self,
+                                  LokySchedulerWorker *worker,
+                                  gint64 now,
+                                  GArray *actions);
 /* The worker is dead and all that it sent has been told. */
 void loky_scheduler_worker_gone (LokyScheduler *self,
                                  LokySchedulerWorker *worker,

@@ -304,6 +304,19 @@ is_live (LokySchedulerWorker *worker)
 }
 
 static void
+mark_dying (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now)
+{
+  if (!is_live (worker))
+    return;
+  if (worker->state == LOKY_WORKER_STATE_STARTING)
+    self->n_starting--;
+  worker->state = LOKY_WORKER_STATE_DYING;
+  unlist (self, worker);
+  clear_deadline (&worker->beat);
+  set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER, later (now, KILL_TIME));
+}
+
+static void
 kill_worker (LokyScheduler *self,
              LokySchedulerWorker *worker,
              LokyKillReason reason,
@@ -313,7 +326,7 @@ kill_worker (LokyScheduler *self,
   if (!is_live (worker))
     return;
   worker->was_killed = TRUE;
-  loky_scheduler_worker_dying (self, worker, now);
+  mark_dying (self, worker, now);
   act_kill (actions, worker, reason);
 }
 
@@ -959,16 +972,14 @@ loky_scheduler_worker_ready (LokyScheduler *self,
 }
 
 void
-loky_scheduler_worker_dying (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now)
+loky_scheduler_worker_dying (LokyScheduler *self,
+                             LokySchedulerWorker *worker,
+                             gint64 now,
+                             GArray *actions)
 {
-  if (!is_live (worker))
-    return;
-  if (worker->state == LOKY_WORKER_STATE_STARTING)
-    self->n_starting--;
-  worker->state = LOKY_WORKER_STATE_DYING;
-  unlist (self, worker);
-  clear_deadline (&worker->beat);
-  set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER, later (now, KILL_TIME));
+  mark_dying (self, worker, now);
+  /* Short tasks may have waited for this one rather than go to one that rests. */
+  dispatch (self, now, actions);
 }
 
 static void
@@ -1199,8 +1210,8 @@ probe_unbegun (LokyScheduler *self, LokySchedulerTask *task, gint64 now, GArray 
   if (task->late_since >= 0 && now - task->late_since >= patience && is_live (worker))
     {
       task->n_late++;
-      loky_scheduler_worker_dying (self, worker, now);
       act_kill (actions, worker, LOKY_KILL_IDLE);
+      loky_scheduler_worker_dying (self, worker, now, actions);
     }
 }
 
@@ -1251,8 +1262,8 @@ loky_scheduler_beaten (LokyScheduler *self,
       return;
     }
   /* A death like any other: it is not the scheduler's will that it does not answer. */
-  loky_scheduler_worker_dying (self, worker, now);
   act_kill (actions, worker, LOKY_KILL_SILENT);
+  loky_scheduler_worker_dying (self, worker, now, actions);
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
@@ -1273,7 +1284,7 @@ worker_deadline (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now, G
       break;
     case LOKY_WORKER_STATE_STARTING:
       /* A failed start like any other. */
-      loky_scheduler_worker_dying (self, worker, now);
+      mark_dying (self, worker, now);
       act_kill (actions, worker, LOKY_KILL_UNRESPONSIVE);
       break;
     case LOKY_WORKER_STATE_RETIRING:

@@ -358,6 +358,24 @@ test_short_ones_do_not_wait_for_the_stalled (Harness *self, gconstpointer user_d
   forget (self);
 }
 
+/* Nor until it is known what became of it. */
+static void
+test_short_ones_do_not_wait_for_the_dying (Harness *self, gconstpointer user_data)
+{
+  Worker *worker;
+
+  prepare (self, 2, 49 * 1000);
+  set_n_cpus (self, 1);
+  for (guint i = 0; i < 22; i++)
+    submit (self);
+  worker = get_worker (self, 2);
+  worker->is_killed = TRUE;
+  forget (self);
+  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, self->now, self->actions);
+  run_actions (self);
+  expect (self, "send:21@1 send:22@1");
+}
+
 /* What was taken back for the one that has nothing to do is not sent to where it came from. */
 static void
 test_shared_tasks_do_not_return (Harness *self, gconstpointer user_data)
@@ -835,7 +853,7 @@ test_worker_is_killed_by_the_pool (Harness *self, gconstpointer user_data)
   submit (self);
   forget (self);
   worker->is_killed = TRUE;
-  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, self->now);
+  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, self->now, self->actions);
   run_actions (self);
   /* Nothing is sent to it any more. */
   submit (self);
@@ -1599,7 +1617,7 @@ condemn (Harness *self, Worker *worker)
   if (state == LOKY_WORKER_STATE_DYING || state == LOKY_WORKER_STATE_GONE)
     return;
   worker->is_killed = TRUE;
-  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, self->now);
+  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, self->now, self->actions);
   run_actions (self);
 }
 
@@ -1755,6 +1773,7 @@ add_sending (void)
   ADD ("short-ones-wake-nobody", test_short_ones_wake_nobody);
   ADD ("short-ones-wait-for-the-brisk", test_short_ones_wait_for_the_brisk);
   ADD ("short-ones-do-not-wait-for-the-stalled", test_short_ones_do_not_wait_for_the_stalled);
+  ADD ("short-ones-do-not-wait-for-the-dying", test_short_ones_do_not_wait_for_the_dying);
   ADD ("taken-back-after-a-stall", test_taken_back_after_a_stall);
   ADD ("no-stall-while-tasks-return", test_no_stall_while_tasks_return);
   ADD ("find-believes-nothing", test_find_believes_nothing);

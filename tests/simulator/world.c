@@ -507,7 +507,7 @@ world_condemn (World *self, guint index)
   if (worker == NULL || worker->is_killed || worker->scheduling.state >= LOKY_WORKER_STATE_DYING)
     return;
   worker->is_killed = TRUE;
-  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, self->now);
+  loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, self->now, self->actions);
   carry_out (self);
 }
 
