@@ -7,13 +7,19 @@
  * and whether it was begun, when, how far it is, whether it is to stop; and what a worker that dies
  * leaves behind.
  *
- * Who writes: the parent the states QUEUED and RECALLED, the cancel numbers, what it asked, the doorbell,
- * sent_to_worker and spin_time, the worker all else.
+ * Who writes: the parent the states QUEUED and RECALLED, the cancel numbers, what it asked, the doorbell, its own
+ * page and, when it takes answers, which are there; the worker all else.
  * The parent keeps its own record of what it sent: the area is evidence, never an index, since a
  * worker that went mad can write anything into it.
  *
  * A slot's word is (task number << 2) | state. Task numbers never repeat on one worker, so that a
  * slot is free again as soon as its result is in, and a frame that comes late claims nothing.
+ *
+ * While the parent listens a worker may leave a small answer here instead of sending it, which saves both some
+ * system calls. It listens when it says that it is attentive: then it looks once more after it has said that it is
+ * not any longer, and before it sleeps. And it listens when it has not read what the worker sent last: then it looks
+ * here after it has. The worker checks that once more after it has left an answer, and otherwise takes it back, to
+ * send it, unless the parent has taken it. tests/model/answers.pml shows that none is overlooked.
  *
  * Every access to a slot is atomic: callable from any thread of either process. */
 
@@ -26,6 +32,9 @@ G_BEGIN_DECLS
 #define LOKY_CONTROL_REASON_SIZE 256
 #define LOKY_CONTROL_PATH_SIZE 1024
 #define LOKY_CONTROL_MAX_SPIN_TIME (1000 * 1000 * 1000) /* ns */
+#define LOKY_CONTROL_MAX_ANSWER 112
+#define LOKY_CONTROL_N_WORDS (LOKY_CONTROL_N_SLOTS / 64)
+#define LOKY_CONTROL_PAGE_SIZE 4096
 
 typedef enum
 {
@@ -43,6 +52,15 @@ typedef struct
   guint64 progress;  /* the bits of a double, from 0 to 1 */
   guint64 reserved[4];
 } LokyControlSlot;
+
+/* What a message would hold. */
+typedef struct
+{
+  guint64 number;
+  guint32 type;
+  guint32 length; /* of the body */
+  guint8 body[LOKY_CONTROL_MAX_ANSWER] __attribute__ ((aligned (8)));
+} LokyControlAnswer;
 
 /* How far a worker is. */
 typedef enum
@@ -66,13 +84,22 @@ typedef struct
   char loading[LOKY_CONTROL_PATH_SIZE];  /* the plugin that is being opened, while it is */
   LokyCrashRecord crash;
 
-  /* What is looked at while spinning, on lines of its own. Each is raised after something was sent that way: a
-   * hint to look at the socket, no more. */
-  guint64 sent_to_worker __attribute__ ((aligned (64)));
-  guint64 spin_time; /* how long the worker may spin, in ns; the parent's */
-  guint64 sent_from_worker __attribute__ ((aligned (64)));
+  /* What is looked at while spinning, on lines of its own. sent_to_worker and sent_from_worker are raised after
+   * something was sent that way: a hint to look at the socket, no more. */
+
+  /* A page that only the parent can write. */
+  guint64 sent_to_worker __attribute__ ((aligned (LOKY_CONTROL_PAGE_SIZE)));
+  guint64 spin_time;    /* how long the worker may spin, in ns */
+  guint64 heard;        /* "sending" after something was read */
+  guint32 is_attentive; /* answers that are left here are seen */
+
+  guint64 sent_from_worker __attribute__ ((aligned (LOKY_CONTROL_PAGE_SIZE)));
   guint32 is_asleep; /* the worker, until it is sent something */
+  guint32 reserved_too;
+  guint64 sending; /* how many messages it has sent, or is about to */
+  guint64 has_answer[LOKY_CONTROL_N_WORDS]; /* a bit for each slot */
   LokyControlSlot slots[LOKY_CONTROL_N_SLOTS] __attribute__ ((aligned (64)));
+  LokyControlAnswer answers[LOKY_CONTROL_N_SLOTS] __attribute__ ((aligned (64)));
 } LokyControlArea;
 
 typedef struct
@@ -112,6 +139,14 @@ void loky_control_set_spin_time (LokyControl *self, gint64 spin_time);
 /* Parent. Whether it would be woken by something that is sent now, on the CPU of who sends it perhaps. */
 gboolean loky_control_is_asleep (LokyControl *self);
 LokyPhase loky_control_get_phase (LokyControl *self);
+/* Parent: after it has read from the channel, and before it takes answers. */
+void loky_control_note_heard (LokyControl *self);
+/* Parent. Whoever said that it is looks for answers after it has said that it is not. */
+void loky_control_set_attentive (LokyControl *self, gboolean is_attentive);
+gboolean loky_control_has_answers (LokyControl *self);
+/* Parent: of which slots there is an answer; they are the caller's now. What is there may be anything. */
+void loky_control_take_answers (LokyControl *self, guint64 *words);
+void loky_control_read_answer (LokyControl *self, guint slot, LokyControlAnswer *answer);
 /* The status that exit() was called with, or -1. */
 int loky_control_get_exit_status (LokyControl *self);
 /* What the worker recorded when a signal ended it, or NULL. */
@@ -121,6 +156,22 @@ LokyCrash *loky_control_dup_crash (LokyControl *self);
 gboolean loky_control_claim (LokyControl *self, guint slot, guint64 number);
 gboolean loky_control_is_cancelled (LokyControl *self, guint slot, guint64 number);
 void loky_control_set_progress (LokyControl *self, guint slot, gdouble progress);
+
+/* Worker, before it sends its @n-th message. */
+void loky_control_note_sending (LokyControl *self, guint64 n);
+/* Worker, which has sent @n_sent. Whether leave_answer() is worth trying. */
+gboolean loky_control_is_listened_to (LokyControl *self, guint64 n_sent);
+/* Worker, of a slot whose task it has claimed and not answered. FALSE: the parent does not see it; it is to be
+ * sent. */
+gboolean loky_control_leave_answer (LokyControl *self,
+                                    guint64 n_sent,
+                                    guint slot,
+                                    guint64 number,
+                                    guint type,
+                                    const guint8 *body,
+                                    gsize length);
+/* Worker: who writes over the page of the parent by mistake ends at once. */
+void loky_control_protect (LokyControl *self);
 
 /* Worker: the same, the other way. */
 void loky_control_tell_parent (LokyControl *self);

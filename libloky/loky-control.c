@@ -17,6 +17,10 @@
 
 G_STATIC_ASSERT (sizeof (LokyControlSlot) == 64);
 G_STATIC_ASSERT (G_STRUCT_OFFSET (LokyControlArea, slots) % 64 == 0);
+G_STATIC_ASSERT (sizeof (LokyControlAnswer) == 128);
+G_STATIC_ASSERT (G_STRUCT_OFFSET (LokyControlArea, sent_from_worker) -
+                     G_STRUCT_OFFSET (LokyControlArea, sent_to_worker) ==
+                 LOKY_CONTROL_PAGE_SIZE);
 
 static gboolean
 fail_errno (GError **error, const char *what)
@@ -286,6 +290,93 @@ loky_control_is_asleep (LokyControl *self)
 {
   return __atomic_load_n (&self->area->is_asleep, __ATOMIC_ACQUIRE) != 0;
 }
+
+/* --- answers -------------------------------------------------------------------------------------- */
+
+void
+loky_control_set_attentive (LokyControl *self, gboolean is_attentive)
+{
+  __atomic_store_n (&self->area->is_attentive, (guint32) is_attentive, __ATOMIC_SEQ_CST);
+}
+
+void
+loky_control_note_heard (LokyControl *self)
+{
+  __atomic_store_n (&self->area->heard, __atomic_load_n (&self->area->sending, __ATOMIC_SEQ_CST),
+                    __ATOMIC_SEQ_CST);
+}
+
+void
+loky_control_note_sending (LokyControl *self, guint64 n)
+{
+  __atomic_store_n (&self->area->sending, n, __ATOMIC_SEQ_CST);
+}
+
+gboolean
+loky_control_is_listened_to (LokyControl *self, guint64 n_sent)
+{
+  if (__atomic_load_n (&self->area->is_attentive, __ATOMIC_SEQ_CST) != 0)
+    return TRUE;
+  /* A task may have written over what the parent goes by. */
+  return __atomic_load_n (&self->area->heard, __ATOMIC_SEQ_CST) != n_sent &&
+         __atomic_load_n (&self->area->sending, __ATOMIC_SEQ_CST) == n_sent;
+}
+
+gboolean
+loky_control_leave_answer (LokyControl *self,
+                           guint64 n_sent,
+                           guint slot,
+                           guint64 number,
+                           guint type,
+                           const guint8 *body,
+                           gsize length)
+{
+  LokyControlAnswer *it = &self->area->answers[slot];
+  guint64 *word = &self->area->has_answer[slot / 64];
+  guint64 bit = G_GUINT64_CONSTANT (1) << (slot % 64);
+
+  it->number = number;
+  it->type = type;
+  it->length = (guint32) length;
+  memcpy (it->body, body, length);
+  __atomic_fetch_or (word, bit, __ATOMIC_SEQ_CST);
+  if (loky_control_is_listened_to (self, n_sent))
+    return TRUE;
+  /* It may have been taken in the last look. */
+  return (__atomic_fetch_and (word, ~bit, __ATOMIC_SEQ_CST) & bit) == 0;
+}
+
+gboolean
+loky_control_has_answers (LokyControl *self)
+{
+  for (guint i = 0; i < LOKY_CONTROL_N_WORDS; i++)
+    if (__atomic_load_n (&self->area->has_answer[i], __ATOMIC_SEQ_CST) != 0)
+      return TRUE;
+  return FALSE;
+}
+
+void
+loky_control_take_answers (LokyControl *self, guint64 *words)
+{
+  for (guint i = 0; i < LOKY_CONTROL_N_WORDS; i++)
+    words[i] = __atomic_load_n (&self->area->has_answer[i], __ATOMIC_SEQ_CST) != 0
+                   ? __atomic_exchange_n (&self->area->has_answer[i], 0, __ATOMIC_SEQ_CST)
+                   : 0;
+}
+
+void
+loky_control_read_answer (LokyControl *self, guint slot, LokyControlAnswer *answer)
+{
+  *answer = self->area->answers[slot];
+}
+
+void
+loky_control_protect (LokyControl *self)
+{
+  mprotect (&self->area->sent_to_worker, LOKY_CONTROL_PAGE_SIZE, PROT_READ);
+}
+
+/* --- how far the worker is ------------------------------------------------------------------------- */
 
 LokyPhase
 loky_control_get_phase (LokyControl *self)

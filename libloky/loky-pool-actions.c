@@ -12,6 +12,11 @@
 /* Who was not sent a task for this long does not need to spin any more, in µs. */
 #define LEASE_TIME 1000
 
+/* A worker that has so many tasks of the shortest kind in hand can wait for more, and for arguments of up to so many
+ * bytes. */
+#define ENOUGH_IN_FLIGHT 64
+#define MAX_HELD 1024
+
 /* A value that was not sent, and the worker that it was for. */
 typedef struct
 {
@@ -39,6 +44,25 @@ loky_pool_turn_add_flush (LokyPoolTurn *turn, LokyPoolWorker *worker)
     turn->to_flush[turn->n_to_flush++] = worker;
   else
     turn->more_to_flush = g_slist_prepend (turn->more_to_flush, worker);
+}
+
+/* Many small messages in one system call. Which tasks a worker has, and which may be had back, is in the control
+ * area and does not depend on it; an answer for one of those that were sent is still to come, and is looked at here. */
+static gboolean
+may_hold (LokyPoolWorker *worker)
+{
+  LokySchedulerTask *oldest = g_queue_peek_head (&worker->scheduling.tasks);
+
+  return oldest != NULL && oldest->number + ENOUGH_IN_FLIGHT <= worker->sent_number;
+}
+
+void
+loky_pool_turn_check_held (LokyPoolTurn *turn, LokyPoolWorker *worker)
+{
+  if (worker->sent_number == worker->put_number || may_hold (worker))
+    return;
+  worker->sent_number = worker->put_number;
+  loky_pool_turn_add_flush (turn, worker);
 }
 
 /* A worker may spin if it was given work of late, and no more of them than there are tokens. */
@@ -91,7 +115,13 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
   loky_channel_append_value (worker->channel, future->is_chunk ? LOKY_MESSAGE_CHUNK : LOKY_MESSAGE_TASK,
                              task->slot, task->number, &message, future->args, future->buffers);
   LOKY_PROBE_TASK_SENT (future, function->name, worker->id, task->number, task->attempts);
-  loky_pool_turn_add_flush (turn, worker);
+  worker->put_number = task->number;
+  if (worker->needs_flush || future->buffers != NULL || g_variant_get_size (future->args) > MAX_HELD ||
+      !may_hold (worker))
+    {
+      worker->sent_number = task->number;
+      loky_pool_turn_add_flush (turn, worker);
+    }
   if (turn->pool->spin_time > 0)
     lend_spinning (turn->pool, worker, turn->now);
   if (future->waiters != NULL)
@@ -298,6 +328,7 @@ run_action (LokyPoolTurn *turn, const LokyAction *action)
       loky_scheduler_recalled (self->scheduler, task,
                                loky_control_recall (&worker->control, task->slot, task->number),
                                turn->now, self->actions);
+      loky_pool_turn_check_held (turn, worker);
       break;
     case LOKY_ACTION_REVOKE:
       loky_control_recall (&worker->control, task->slot, task->number);
@@ -421,6 +452,7 @@ apply_failures_locked (LokyPool *self, GSList *failures, LokyPoolTurn *turn)
                                    self->actions);
           loky_pool_turn_run (turn);
         }
+      loky_pool_turn_check_held (turn, unsent->worker);
     }
 }
 

@@ -63,6 +63,8 @@ struct _LokyPoolWorker
   /* pool lock */
   GHashTable *names;    /* of LokyFunction, that the worker was told */
   gboolean needs_flush; /* in the list of the turn that holds the lock */
+  guint64 put_number;   /* of the last task that was put into its outbox */
+  guint64 sent_number;  /* of the last one that was, or is to be when the lock is released, sent from there */
   guint64 n_beats;    /* how often it was asked for a sign of life */
   gboolean is_killed; /* KILL was asked for */
   gboolean is_abandoned;
@@ -73,6 +75,10 @@ struct _LokyPoolWorker
   /* reader lock */
   GError *read_error; /* found by who is not the monitor: that one is to act on it */
   guint64 sent_seen;  /* the worker's hint before its channel was read last; read without the lock, too */
+  gboolean is_attended; /* in the pool's list */
+  guint64 last_answered; /* the highest number of a task that it has answered for */
+  gboolean owes_answer;  /* for one that it was sent before that */
+  gboolean has_to_release; /* a segment: the message is in the outbox */
 
   /* the monitor thread's: reader lock */
   LokyWorkerProcess *process;
@@ -146,7 +152,7 @@ struct _LokyPool
   GThread *thread;      /* until it was joined */
   GQueue to_start;      /* of LokyPoolWorker: references */
   GQueue to_kill;
-  GQueue to_condemn;
+  GQueue to_read;
   LokyFuture *to_announce; /* references; by the monitor */
   GSList *over_waits;      /* to be ended by the monitor */
   LokyPoolChanged changed_func;
@@ -167,6 +173,7 @@ struct _LokyPool
 
   GMutex reader_lock;
   GArray *incoming; /* what was read and is not applied yet, or NULL; reader lock */
+  GPtrArray *attended; /* of LokyPoolWorker: references; reader lock */
   LokySpin spin; /* the listener's */
   guint n_vain;      /* main contexts that listened in vain, running; lock */
   gint64 vain_until; /* no other one does so before, in ns; lock */
@@ -223,6 +230,8 @@ void loky_pool_announce (LokyFuture *ended);
 void loky_pool_turn_run (LokyPoolTurn *turn);
 
 void loky_pool_turn_add_flush (LokyPoolTurn *turn, LokyPoolWorker *worker);
+/* When tasks have gone from the worker: sends what is held back for as long as it has enough to do. */
+void loky_pool_turn_check_held (LokyPoolTurn *turn, LokyPoolWorker *worker);
 /* With @deferred (nullable) whatever ended is put there. */
 void loky_pool_flush_worker (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred);
 
@@ -263,7 +272,19 @@ void loky_pool_read_channel (LokyPool *self,
 /* By another thread, with the reader lock: as much as comes at once. FALSE: there is something that the monitor
  * has to see to. */
 gboolean loky_pool_read_for_waiter (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred);
+/* By any thread: has the monitor do that. */
+void loky_pool_ask_to_read (LokyPool *self, LokyPoolWorker *worker);
 void loky_pool_read_output (LokyPool *self, LokyPoolWorker *worker, gsize most);
+/* With the reader lock, by the monitor or, with @deferred, another thread: the answers that the worker has left in
+ * its control area. TRUE: there were some. */
+gboolean loky_pool_read_answers (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred);
+
+/* loky-pool-attend.c: workers that were heard and may leave answers, rather than send them, until unattend. With
+ * the reader lock, which is not released in between; @deferred as above. */
+void loky_pool_attend (LokyPool *self, LokyPoolWorker *worker);
+/* TRUE: there were answers. */
+gboolean loky_pool_look_at_attended (LokyPool *self, LokyPoolDeferred *deferred);
+void loky_pool_unattend (LokyPool *self, LokyPoolDeferred *deferred);
 
 /* loky-pool-death.c */
 void loky_pool_kill_process (LokyPoolWorker *worker);

@@ -46,20 +46,20 @@ tell_what_ended (LokyPool *self)
 static void
 run_commands (LokyPool *self)
 {
-  GQueue to_start, to_kill, to_condemn;
+  GQueue to_start, to_kill, to_read;
   LokyPoolWorker *worker;
 
   loky_pool_lock (self);
   to_start = self->to_start;
   to_kill = self->to_kill;
-  to_condemn = self->to_condemn;
+  to_read = self->to_read;
   g_queue_init (&self->to_start);
   g_queue_init (&self->to_kill);
-  g_queue_init (&self->to_condemn);
+  g_queue_init (&self->to_read);
   loky_pool_unlock (self);
 
   tell_what_ended (self);
-  while ((worker = g_queue_pop_head (&to_condemn)) != NULL)
+  while ((worker = g_queue_pop_head (&to_read)) != NULL)
     {
       loky_pool_read_channel (self, worker, 1, FALSE);
       loky_pool_worker_unref (worker);
@@ -91,7 +91,10 @@ handle_event (LokyPool *self, const struct epoll_event *event)
       if ((event->events & EPOLLOUT) != 0)
         loky_pool_flush_worker (self, worker, NULL);
       if ((event->events & ~(guint32) EPOLLOUT) != 0)
-        loky_pool_read_channel (self, worker, FILLS_PER_TURN, FALSE);
+        {
+          loky_pool_attend (self, worker);
+          loky_pool_read_channel (self, worker, FILLS_PER_TURN, FALSE);
+        }
       break;
     case LOKY_WATCH_PIDFD:
       loky_pool_process_ended (self, worker);
@@ -114,6 +117,19 @@ handle_channels (LokyPool *self)
     handle_event (self, &events[i]);
 }
 
+/* Also those that a thread that spins is about to find. */
+static void
+read_all_answers (LokyPool *self)
+{
+  for (guint i = 0; i < self->workers->len; i++)
+    {
+      LokyPoolWorker *worker = g_ptr_array_index (self->workers, i);
+
+      if (worker->channel != NULL)
+        loky_pool_read_answers (self, worker, NULL);
+    }
+}
+
 /* The time, last: what has arrived was read before any deadline is judged. */
 static gboolean
 keep_time (LokyPool *self)
@@ -125,12 +141,20 @@ keep_time (LokyPool *self)
   loky_pool_turn_begin (self, &turn);
   deadline = loky_scheduler_get_deadline (self->scheduler);
   if (deadline >= 0 && deadline <= turn.now)
+    {
+      turn.wakes_monitor = FALSE;
+      loky_pool_turn_end (&turn);
+      read_all_answers (self);
+      loky_pool_turn_begin (self, &turn);
+      deadline = loky_scheduler_get_deadline (self->scheduler);
+    }
+  if (deadline >= 0 && deadline <= turn.now)
     loky_scheduler_tick (self->scheduler, turn.now, self->actions);
   loky_pool_turn_run (&turn);
 
   self->timer = loky_scheduler_get_deadline (self->scheduler);
   has_commands = !g_queue_is_empty (&self->to_start) || !g_queue_is_empty (&self->to_kill) ||
-                 !g_queue_is_empty (&self->to_condemn) || self->to_announce != NULL ||
+                 !g_queue_is_empty (&self->to_read) || self->to_announce != NULL ||
                  self->over_waits != NULL;
   is_finished = self->is_finished;
   g_source_set_ready_time (self->source, has_commands ? 0 : self->timer);
@@ -157,9 +181,10 @@ monitor_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
         else
           handle_event (self, &events[i]);
       g_ptr_array_set_size (self->graveyard, 0);
-      if (n_events <= 0)
+      if (!loky_pool_look_at_attended (self, NULL) && n_events <= 0)
         break;
     }
+  loky_pool_unattend (self, NULL);
   loky_pool_bury_abandoned (self);
   if (self->n_symbolizing > 0)
     loky_pool_drop_backtraces (self);
@@ -255,6 +280,7 @@ loky_pool_monitor_init (LokyPool *self, GError **error)
   g_source_attach (self->source, self->context);
   self->output = loky_stderr_new ();
   self->workers = g_ptr_array_new_with_free_func ((GDestroyNotify) loky_pool_worker_unref);
+  self->attended = g_ptr_array_new_with_free_func ((GDestroyNotify) loky_pool_worker_unref);
   self->graveyard = g_ptr_array_new_with_free_func ((GDestroyNotify) loky_pool_worker_unref);
   if (self->plugin_path == NULL)
     self->plugin_path = loky_paths_get_plugin_path ();
@@ -267,6 +293,7 @@ loky_pool_monitor_clear (LokyPool *self)
 {
   g_clear_pointer (&self->output, loky_stderr_free);
   g_clear_pointer (&self->workers, g_ptr_array_unref);
+  g_clear_pointer (&self->attended, g_ptr_array_unref);
   g_clear_pointer (&self->graveyard, g_ptr_array_unref);
   /* After the thread it is NULL already, and is read with the lock: it is not written again. */
   if (self->source != NULL)

@@ -17,6 +17,9 @@
 #define HANG_UP_TIME 100
 #define HANG_UP_EXITING 20
 
+/* How much at most is read at once where no more than that is to be done, in calls of recvmsg(). */
+#define FILLS_FOR_WAITER 8
+
 /* How often the owner of a task is told of its progress at the most, in µs. */
 #define PROGRESS_INTERVAL (50 * 1000)
 
@@ -29,6 +32,7 @@ typedef struct
   GError *error;
   gint64 run_time;
   const char *name; /* the pool's, of the task that it ends; NULL if it ends none */
+  gboolean was_left; /* in the control area, where there may be anything: it counts if it is of a task */
 } Incoming;
 
 static GError *
@@ -69,7 +73,10 @@ read_value (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
   else
     incoming->payload = loky_payload_new_received (&value, frame->fds, worker->pool->blocks, &local_error);
   if (value.place == LOKY_PLACE_SEGMENT)
-    loky_channel_append (worker->channel, LOKY_MESSAGE_RELEASE, 0, value.segment);
+    {
+      loky_channel_append (worker->channel, LOKY_MESSAGE_RELEASE, 0, value.segment);
+      worker->has_to_release = TRUE;
+    }
   if (incoming->payload != NULL)
     return TRUE;
   /* No memory for it: that is this task's end, not the worker's. */
@@ -184,7 +191,7 @@ apply_locked (LokyPool *self,
   task = loky_scheduler_find (&worker->scheduling, incoming->slot, incoming->number);
   /* After a shutdown that kills, its tasks were taken from it. */
   if (task == NULL)
-    return worker->scheduling.state == LOKY_WORKER_STATE_DYING;
+    return worker->scheduling.state == LOKY_WORKER_STATE_DYING || incoming->was_left;
 
   future = LOKY_FUTURE_FROM_TASK (task);
   if (incoming->type == LOKY_MESSAGE_PROGRESS)
@@ -199,6 +206,9 @@ apply_locked (LokyPool *self,
     }
   if (incoming->type == LOKY_MESSAGE_CHUNK_RESULT && !future->is_chunk)
     return FALSE;
+  if (incoming->payload == NULL && incoming->error == NULL)
+    return FALSE;
+  worker->last_answered = MAX (worker->last_answered, task->number);
   future->is_mixed = incoming->type == LOKY_MESSAGE_CHUNK_RESULT;
   future->run_time = MAX (incoming->run_time, 0);
   incoming->name = future->function->name;
@@ -234,6 +244,15 @@ mark (LokyPoolWorker *worker, GArray *batch)
     }
 }
 
+/* Tasks are done in the order in which they were sent. */
+static gboolean
+owes_answer_locked (LokyPoolWorker *worker)
+{
+  LokySchedulerTask *oldest = g_queue_peek_head (&worker->scheduling.tasks);
+
+  return oldest != NULL && oldest->number < worker->last_answered;
+}
+
 static gboolean
 apply (LokyPool *self,
        LokyPoolWorker *worker,
@@ -249,7 +268,11 @@ apply (LokyPool *self,
   turn.deferred = deferred;
   for (guint i = 0; i < batch->len && is_sound; i++)
     is_sound = apply_locked (self, worker, &g_array_index (batch, Incoming, i), &turn, &progressed);
-  loky_pool_turn_add_flush (&turn, worker);
+  worker->owes_answer = owes_answer_locked (worker);
+  if (worker->has_to_release)
+    loky_pool_turn_add_flush (&turn, worker);
+  worker->has_to_release = FALSE;
+  loky_pool_turn_check_held (&turn, worker);
   loky_pool_turn_end (&turn);
 
   for (GSList *l = progressed; l != NULL; l = l->next)
@@ -266,7 +289,41 @@ apply (LokyPool *self,
   return is_sound;
 }
 
-/* All whole frames that were received. FALSE: the worker is to be condemned. */
+/* What is no answer at all is none; what is wrong with one for a task that it has is found later. */
+static void
+add_answer (LokyPoolWorker *worker, GArray *batch, guint slot)
+{
+  g_autoptr (GError) error = NULL;
+  LokyControlAnswer answer;
+  LokyFrame frame;
+  Incoming incoming;
+
+  loky_control_read_answer (&worker->control, slot, &answer);
+  if ((answer.type != LOKY_MESSAGE_RESULT && answer.type != LOKY_MESSAGE_CHUNK_RESULT) ||
+      answer.length > sizeof answer.body)
+    return;
+  frame.header = (LokyFrameHeader){
+    .type = (guint8) answer.type, .length = answer.length, .slot = slot, .number = answer.number
+  };
+  frame.body = answer.body;
+  frame.has_lost_fds = FALSE;
+  read_frame (worker, &frame, &incoming, &error);
+  incoming.was_left = TRUE;
+  g_array_append_val (batch, incoming);
+}
+
+static void
+add_answers (LokyPoolWorker *worker, GArray *batch)
+{
+  guint64 words[LOKY_CONTROL_N_WORDS];
+
+  loky_control_take_answers (&worker->control, words);
+  for (guint i = 0; i < LOKY_CONTROL_N_WORDS; i++)
+    for (; words[i] != 0; words[i] &= words[i] - 1)
+      add_answer (worker, batch, 64 * i + (guint) __builtin_ctzll (words[i]));
+}
+
+/* All answers that were left, and all whole frames that were received. FALSE: the worker is to be condemned. */
 static gboolean
 read_frames (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred, GError **cause)
 {
@@ -280,6 +337,7 @@ read_frames (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred,
       batch = self->incoming = g_array_new (FALSE, FALSE, sizeof (Incoming));
       g_array_set_clear_func (batch, (GDestroyNotify) incoming_clear);
     }
+  add_answers (worker, batch);
   while ((status = loky_channel_next_frame (worker->channel, &frame, &error)) == LOKY_FRAME_COMPLETE)
     {
       Incoming incoming;
@@ -344,9 +402,23 @@ channel_ended (LokyPool *self, LokyPoolWorker *worker)
 static LokyFillResult
 fill (LokyPoolWorker *worker, GError **error)
 {
+  LokyFillResult result;
+
   __atomic_store_n (&worker->sent_seen, loky_control_get_sent_from_worker (&worker->control),
                     __ATOMIC_RELAXED);
-  return loky_channel_fill (worker->channel, FALSE, error);
+  result = loky_channel_fill (worker->channel, FALSE, error);
+  loky_control_note_heard (&worker->control);
+  return result;
+}
+
+void
+loky_pool_ask_to_read (LokyPool *self, LokyPoolWorker *worker)
+{
+  loky_pool_lock (self);
+  g_queue_push_tail (&self->to_read, loky_pool_worker_ref (worker));
+  if (self->source != NULL)
+    g_source_set_ready_time (self->source, 0);
+  loky_pool_unlock (self);
 }
 
 /* What the monitor has to do, which is woken for it: condemn the worker, or find the end of its channel. */
@@ -359,12 +431,44 @@ leave_to_monitor (LokyPool *self, LokyPoolWorker *worker, GError *error)
     worker->read_error = error;
   else
     g_error_free (error);
-  loky_pool_lock (self);
-  g_queue_push_tail (&self->to_condemn, loky_pool_worker_ref (worker));
-  if (self->source != NULL)
-    g_source_set_ready_time (self->source, 0);
-  loky_pool_unlock (self);
+  loky_pool_ask_to_read (self, worker);
   return FALSE;
+}
+
+/* Nothing is left to be read, and an answer is missing. */
+static gboolean
+check_debts (LokyPoolWorker *worker, GError **error)
+{
+  if (!worker->owes_answer)
+    return TRUE;
+  g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+                       "It answered for a task, but not for the one before it");
+  return FALSE;
+}
+
+/* Until the channel is empty, or as much as comes at once; at most @n_fills times. */
+static LokyFillResult
+read_some (LokyPool *self,
+           LokyPoolWorker *worker,
+           guint n_fills,
+           gboolean to_the_end,
+           LokyPoolDeferred *deferred,
+           GError **error)
+{
+  while (n_fills-- > 0)
+    {
+      LokyFillResult result = fill (worker, error);
+
+      if (result != LOKY_FILL_ERROR && !read_frames (self, worker, deferred, error))
+        return LOKY_FILL_ERROR;
+      if (result == LOKY_FILL_AGAIN && !check_debts (worker, error))
+        return LOKY_FILL_ERROR;
+      if (result != LOKY_FILL_DATA)
+        return result;
+      if (!to_the_end && !worker->owes_answer && loky_channel_is_drained (worker->channel))
+        break;
+    }
+  return LOKY_FILL_DATA;
 }
 
 gboolean
@@ -374,10 +478,9 @@ loky_pool_read_for_waiter (LokyPool *self, LokyPoolWorker *worker, LokyPoolDefer
 
   if (worker->channel_is_closed || worker->is_buried || worker->read_error != NULL)
     return FALSE;
-  switch (fill (worker, &error))
+  switch (read_some (self, worker, FILLS_FOR_WAITER, FALSE, deferred, &error))
     {
     case LOKY_FILL_DATA:
-      return read_frames (self, worker, deferred, &error) || leave_to_monitor (self, worker, error);
     case LOKY_FILL_AGAIN:
       return TRUE;
     case LOKY_FILL_EOF:
@@ -390,34 +493,49 @@ loky_pool_read_for_waiter (LokyPool *self, LokyPoolWorker *worker, LokyPoolDefer
 void
 loky_pool_read_channel (LokyPool *self, LokyPoolWorker *worker, guint n_fills, gboolean to_the_end)
 {
+  GError *error = NULL;
+
   if (worker->read_error != NULL && !worker->channel_is_closed)
     loky_pool_condemn (self, worker, g_steal_pointer (&worker->read_error));
-  while (n_fills-- > 0 && !worker->channel_is_closed)
+  if (worker->channel_is_closed)
+    return;
+  switch (read_some (self, worker, n_fills, to_the_end, NULL, &error))
     {
-      g_autoptr (GError) error = NULL;
-
-      switch (fill (worker, &error))
-        {
-        case LOKY_FILL_DATA:
-          if (!read_frames (self, worker, NULL, &error))
-            {
-              loky_pool_condemn (self, worker, g_steal_pointer (&error));
-              return;
-            }
-          if (!to_the_end && loky_channel_is_drained (worker->channel))
-            return;
-          break;
-        case LOKY_FILL_AGAIN:
-          return;
-        case LOKY_FILL_EOF:
-          channel_ended (self, worker);
-          return;
-        case LOKY_FILL_ERROR:
-        default:
-          loky_pool_condemn (self, worker, g_steal_pointer (&error));
-          return;
-        }
+    case LOKY_FILL_EOF:
+      channel_ended (self, worker);
+      break;
+    case LOKY_FILL_ERROR:
+      loky_pool_condemn (self, worker, error);
+      break;
+    case LOKY_FILL_DATA:
+    case LOKY_FILL_AGAIN:
+    default:
+      break;
     }
+}
+
+gboolean
+loky_pool_read_answers (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred)
+{
+  GError *error = NULL;
+
+  if (worker->channel_is_closed || worker->is_buried || worker->read_error != NULL ||
+      !loky_control_has_answers (&worker->control))
+    return FALSE;
+  if (!read_frames (self, worker, deferred, &error))
+    {
+      if (deferred != NULL)
+        leave_to_monitor (self, worker, error);
+      else
+        loky_pool_condemn (self, worker, error);
+      return TRUE;
+    }
+  /* The missing one may have been sent. */
+  if (worker->owes_answer && deferred != NULL)
+    loky_pool_read_for_waiter (self, worker, deferred);
+  else if (worker->owes_answer)
+    loky_pool_read_channel (self, worker, FILLS_FOR_WAITER, FALSE);
+  return TRUE;
 }
 
 void

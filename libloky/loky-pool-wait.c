@@ -22,6 +22,7 @@
 #include "loky-util-private.h"
 
 #define N_EVENTS 64
+#define ROUNDS_PER_READ 16
 
 /* How long no main context listens after one did so in vain: 0.2 ms to 26 ms, in ns. */
 #define VAIN_TIME (G_GINT64_CONSTANT (100) * 1000)
@@ -154,7 +155,7 @@ sort_deferred (LokyPool *self, LokyWaiter *waiter, LokyPoolDeferred *deferred)
 
 /* With the reader lock. FALSE: there is something for the monitor. */
 static gboolean
-read_all (LokyPool *self, LokyPoolDeferred *deferred)
+read_all (LokyPool *self, LokyWaiter *waiter, LokyPoolDeferred *deferred)
 {
   struct epoll_event events[N_EVENTS];
   int n_events = epoll_wait (self->channels_fd, events, N_EVENTS, 0);
@@ -167,9 +168,28 @@ read_all (LokyPool *self, LokyPoolDeferred *deferred)
       if ((events[i].events & EPOLLOUT) != 0)
         loky_pool_flush_worker (self, worker, deferred);
       if ((events[i].events & ~(guint32) EPOLLOUT) != 0)
-        is_sound &= loky_pool_read_for_waiter (self, worker, deferred);
+        {
+          loky_pool_attend (self, worker);
+          is_sound &= loky_pool_read_for_waiter (self, worker, deferred);
+        }
     }
+  for (guint round = 0; round < ROUNDS_PER_READ && !is_rung (waiter); round++)
+    if (!loky_pool_look_at_attended (self, deferred))
+      break;
+  loky_pool_unattend (self, deferred);
   return is_sound;
+}
+
+/* Of one that was spun for: most of its answers are left. */
+static gboolean
+read_one (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred)
+{
+  gboolean has_sent = loky_control_get_sent_from_worker (&worker->control) != worker->sent_seen;
+
+  if (has_sent)
+    return loky_pool_read_for_waiter (self, worker, deferred);
+  loky_pool_read_answers (self, worker, deferred);
+  return worker->read_error == NULL;
 }
 
 /* @worker: the one to read; NULL for all that have sent something. */
@@ -184,8 +204,7 @@ read_some (LokyPool *self, LokyWaiter *waiter, LokyPoolWorker *worker)
       waiter->is_deaf = TRUE;
       return;
     }
-  is_sound = worker != NULL ? loky_pool_read_for_waiter (self, worker, &deferred)
-                            : read_all (self, &deferred);
+  is_sound = worker != NULL ? read_one (self, worker, &deferred) : read_all (self, waiter, &deferred);
   g_mutex_unlock (&self->reader_lock);
   sort_deferred (self, waiter, &deferred);
   /* For nothing in particular: anything will do. */
@@ -199,15 +218,24 @@ spin (LokyPool *self, LokyWaiter *waiter, LokyPoolWorker *worker, gint64 spin_ti
 {
   if (!loky_spin_take_token ())
     return;
+  loky_control_set_attentive (&worker->control, TRUE);
   if (loky_spin_begin (&self->spin, spin_time))
     do
       {
-        if (loky_control_get_sent_from_worker (&worker->control) !=
-            __atomic_load_n (&worker->sent_seen, __ATOMIC_RELAXED))
+        if (loky_control_has_answers (&worker->control) ||
+            loky_control_get_sent_from_worker (&worker->control) !=
+                __atomic_load_n (&worker->sent_seen, __ATOMIC_RELAXED))
           read_some (self, waiter, worker);
       }
     while (!is_rung (waiter) && !waiter->is_deaf && loky_spin_go_on (&self->spin));
   loky_spin_return_token ();
+  loky_control_set_attentive (&worker->control, FALSE);
+  /* What was left before that. The reader lock may be another's, who need not have seen it. */
+  if (!loky_control_has_answers (&worker->control))
+    return;
+  read_some (self, waiter, worker);
+  if (loky_control_has_answers (&worker->control))
+    loky_pool_ask_to_read (self, worker);
 }
 
 /* Sleeps until something comes, and reads it. FALSE: the time is over. */

@@ -111,7 +111,7 @@ loky_pool_new (guint max_workers)
   self->parent_pidfd = -1;
   g_queue_init (&self->to_start);
   g_queue_init (&self->to_kill);
-  g_queue_init (&self->to_condemn);
+  g_queue_init (&self->to_read);
   return self;
 }
 

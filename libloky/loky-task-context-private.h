@@ -38,6 +38,9 @@ void loky_task_context_end (LokyTaskContext *self);
  * attached to it; to make an object and to end it takes longer than many tasks do. */
 void loky_task_context_recycle (LokyTaskContext *self, LokyTaskContext **kept);
 
+/* Of a task that has ended: whether a message was sent in its name. */
+gboolean loky_task_context_has_told_progress (LokyTaskContext *self);
+
 /* Those that were received and those that were added. */
 GPtrArray *loky_task_context_get_buffers (LokyTaskContext *self);
 

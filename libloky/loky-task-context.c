@@ -123,6 +123,13 @@ loky_task_context_recycle (LokyTaskContext *self, LokyTaskContext **kept)
   *kept = self;
 }
 
+gboolean
+loky_task_context_has_told_progress (LokyTaskContext *self)
+{
+  /* It is not written again: the task has ended. */
+  return self->progress_told_at != 0;
+}
+
 GPtrArray *
 loky_task_context_get_buffers (LokyTaskContext *self)
 {

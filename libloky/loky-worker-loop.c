@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "loky-error.h"
@@ -31,9 +32,12 @@ struct _LokyWorker
   LokyTaskSurroundings surroundings;
   LokyWorkerSegments *segments;
   LokyTaskContext *context; /* of the last task, to be used again; or NULL */
+  GByteArray *answer; /* memory to make one in */
+  guint64 n_sent;     /* messages */
   GHashTable *names; /* number → name of a task */
   GHashTable *tasks; /* number → LokyLoadedTask */
   pid_t pid;
+  const volatile guint8 *original; /* 1, in a fork()ed copy 0; or NULL */
   dev_t channel_device;
   ino_t channel_inode;
   LokySpin spin;
@@ -100,6 +104,13 @@ tidy_up (GMainContext *before)
   pthread_sigmask (SIG_SETMASK, &none, NULL);
 }
 
+/* Without a system call where the kernel knows how (since 4.14). */
+static gboolean
+is_copy (Worker *self)
+{
+  return self->original != NULL ? *self->original == 0 : getpid () != self->pid;
+}
+
 /* A task may have forked and returned twice, or closed or replaced the descriptor: what would be
  * written then would not be the protocol, or come from the wrong process. */
 static void
@@ -108,7 +119,7 @@ check_integrity (Worker *self)
   struct stat info;
 
   /* The child of a task's fork() must do nothing in our name. */
-  if (getpid () != self->pid)
+  if (is_copy (self))
     _exit (0);
   if (fstat (loky_channel_get_fd (self->setup->channel), &info) == 0 &&
       info.st_dev == self->channel_device && info.st_ino == self->channel_inode)
@@ -121,6 +132,7 @@ check_integrity (Worker *self)
 static void
 send (Worker *self)
 {
+  loky_control_note_sending (&self->setup->control, ++self->n_sent);
   /* The parent is gone: the watchdog is about to say so. */
   if (!loky_channel_flush_wait (self->setup->channel))
     _exit (1);
@@ -148,6 +160,33 @@ answer_failure (Worker *self,
   send (self);
 }
 
+/* A small one, where the parent sees it without its being sent. What was sent before it may be read after it, so
+ * that a task that has told of its progress sends its result, too. FALSE: it is to be sent. */
+static gboolean
+leave_result (Worker *self,
+              const Job *job,
+              LokyMessageType type,
+              LokyTaskContext *context,
+              GVariant *result,
+              gint64 run_time)
+{
+  gsize size = g_variant_get_size (result);
+  LokyValueMessage message = { .type = g_variant_get_type_string (result),
+                               .size = size,
+                               .place = LOKY_PLACE_INLINE,
+                               .run_time = run_time };
+
+  if (!loky_control_is_listened_to (&self->setup->control, self->n_sent) || size > LOKY_CONTROL_MAX_ANSWER ||
+      loky_message_value_overhead (&message) + size > LOKY_CONTROL_MAX_ANSWER ||
+      loky_task_context_has_told_progress (context))
+    return FALSE;
+  g_byte_array_set_size (self->answer, 0);
+  loky_message_append_value (self->answer, &message);
+  g_byte_array_append (self->answer, g_variant_get_data (result), (guint) size);
+  return loky_control_leave_answer (&self->setup->control, self->n_sent, job->slot, job->number, type,
+                                    self->answer->data, self->answer->len);
+}
+
 static void
 answer_result (Worker *self,
                const Job *job,
@@ -166,6 +205,8 @@ answer_result (Worker *self,
       answer_failure (self, job->slot, job->number, error, run_time);
       return;
     }
+  if (buffers == NULL && leave_result (self, job, type, context, result, run_time))
+    return;
   loky_channel_append_value (self->setup->channel, type, job->slot, job->number, &message, result,
                              buffers);
   send (self);
@@ -611,6 +652,24 @@ initialize (Worker *self)
   return FALSE;
 }
 
+/* A byte that is 1 here, and 0 in whatever is fork()ed; or NULL. */
+static const volatile guint8 *
+make_mark (void)
+{
+  gsize size = (gsize) sysconf (_SC_PAGESIZE);
+  guint8 *mark = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  if (mark == MAP_FAILED)
+    return NULL;
+  if (madvise (mark, size, MADV_WIPEONFORK) != 0)
+    {
+      munmap (mark, size);
+      return NULL;
+    }
+  *mark = 1;
+  return mark;
+}
+
 static gboolean
 worker_init (Worker *self, LokyWorkerSetup *setup)
 {
@@ -623,7 +682,9 @@ worker_init (Worker *self, LokyWorkerSetup *setup)
   *self = (Worker){
     .setup = setup,
     .pid = getpid (),
+    .original = make_mark (),
     .segments = loky_worker_segments_new (setup->channel),
+    .answer = g_byte_array_new (),
     .channel_device = info.st_dev,
     .channel_inode = info.st_ino,
     .names = g_hash_table_new_full (NULL, NULL, NULL, g_free),

@@ -194,6 +194,7 @@ apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
     }
   if (!loky_control_map (&setup->control, loky_steal_fd (&frame->fds[0]), error))
     return FALSE;
+  loky_control_protect (&setup->control);
   /* The other one lives as long as the process. */
   if (!loky_watchdog_start (loky_channel_get_fd (setup->channel), loky_steal_fd (&frame->fds[1]),
                             &setup->control, error))
