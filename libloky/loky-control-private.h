@@ -21,6 +21,11 @@
  * here after it has. The worker checks that once more after it has left an answer, and otherwise takes it back, to
  * send it, unless the parent has taken it. tests/model/answers.pml shows that none is overlooked.
  *
+ * In the same way the parent may leave small tasks, in a ring. The worker looks there until it sleeps, and once
+ * more after it has said that it does; the parent looks after it has left one whether it sleeps, and wakes it by a
+ * message. Tasks stay in their order: one is left only when the worker has handled all messages that were put into
+ * the outbox, and the worker handles what was left before it handles a message. tests/model/tasks.pml shows it.
+ *
  * Every access to a slot is atomic: callable from any thread of either process. */
 
 #include "loky-crash-private.h"
@@ -32,8 +37,9 @@ G_BEGIN_DECLS
 #define LOKY_CONTROL_REASON_SIZE 256
 #define LOKY_CONTROL_PATH_SIZE 1024
 #define LOKY_CONTROL_MAX_SPIN_TIME (1000 * 1000 * 1000) /* ns */
-#define LOKY_CONTROL_MAX_ANSWER 112
+#define LOKY_CONTROL_MAX_NOTE 112
 #define LOKY_CONTROL_N_WORDS (LOKY_CONTROL_N_SLOTS / 64)
+#define LOKY_CONTROL_N_NOTES 128 /* tasks; a power of two */
 #define LOKY_CONTROL_PAGE_SIZE 4096
 
 typedef enum
@@ -57,10 +63,11 @@ typedef struct
 typedef struct
 {
   guint64 number;
-  guint32 type;
-  guint32 length; /* of the body */
-  guint8 body[LOKY_CONTROL_MAX_ANSWER] __attribute__ ((aligned (8)));
-} LokyControlAnswer;
+  guint32 slot;
+  guint16 type;
+  guint16 length; /* of the body */
+  guint8 body[LOKY_CONTROL_MAX_NOTE] __attribute__ ((aligned (8)));
+} LokyControlNote;
 
 /* How far a worker is. */
 typedef enum
@@ -87,19 +94,23 @@ typedef struct
   /* What is looked at while spinning, on lines of its own. sent_to_worker and sent_from_worker are raised after
    * something was sent that way: a hint to look at the socket, no more. */
 
-  /* A page that only the parent can write. */
+  /* Pages that only the parent can write. */
   guint64 sent_to_worker __attribute__ ((aligned (LOKY_CONTROL_PAGE_SIZE)));
   guint64 spin_time;    /* how long the worker may spin, in ns */
   guint64 heard;        /* "sending" after something was read */
   guint32 is_attentive; /* answers that are left here are seen */
+  guint64 n_left __attribute__ ((aligned (64))); /* tasks, in all */
+  LokyControlNote tasks[LOKY_CONTROL_N_NOTES] __attribute__ ((aligned (64)));
 
   guint64 sent_from_worker __attribute__ ((aligned (LOKY_CONTROL_PAGE_SIZE)));
   guint32 is_asleep; /* the worker, until it is sent something */
   guint32 reserved_too;
   guint64 sending; /* how many messages it has sent, or is about to */
+  guint64 handled; /* how many messages of the pool's it has */
+  guint64 n_taken; /* tasks of those that were left */
   guint64 has_answer[LOKY_CONTROL_N_WORDS]; /* a bit for each slot */
   LokyControlSlot slots[LOKY_CONTROL_N_SLOTS] __attribute__ ((aligned (64)));
-  LokyControlAnswer answers[LOKY_CONTROL_N_SLOTS] __attribute__ ((aligned (64)));
+  LokyControlNote answers[LOKY_CONTROL_N_SLOTS] __attribute__ ((aligned (64)));
 } LokyControlArea;
 
 typedef struct
@@ -146,7 +157,7 @@ void loky_control_set_attentive (LokyControl *self, gboolean is_attentive);
 gboolean loky_control_has_answers (LokyControl *self);
 /* Parent: of which slots there is an answer; they are the caller's now. What is there may be anything. */
 void loky_control_take_answers (LokyControl *self, guint64 *words);
-void loky_control_read_answer (LokyControl *self, guint slot, LokyControlAnswer *answer);
+void loky_control_read_answer (LokyControl *self, guint slot, LokyControlNote *answer);
 /* The status that exit() was called with, or -1. */
 int loky_control_get_exit_status (LokyControl *self);
 /* What the worker recorded when a signal ended it, or NULL. */
@@ -157,6 +168,19 @@ gboolean loky_control_claim (LokyControl *self, guint slot, guint64 number);
 gboolean loky_control_is_cancelled (LokyControl *self, guint slot, guint64 number);
 void loky_control_set_progress (LokyControl *self, guint slot, gdouble progress);
 
+/* Parent, who has put @n_put messages into the outbox, and left @n_left tasks, which is raised. @note: slot, number,
+ * type and length; the rest of it is its body. FALSE: it is to be sent. @is_asleep: the worker is to be woken. */
+gboolean loky_control_leave_task (LokyControl *self,
+                                  guint64 n_put,
+                                  guint64 *n_left,
+                                  const LokyControlNote *note,
+                                  gboolean *is_asleep);
+/* Worker, which has taken @n_taken: the next task that was left, until note_taken(); or NULL. */
+const LokyControlNote *loky_control_peek_task (LokyControl *self, guint64 n_taken);
+void loky_control_note_taken (LokyControl *self, guint64 n_taken);
+/* Worker: after it has handled so many messages. */
+void loky_control_note_handled (LokyControl *self, guint64 n_handled);
+
 /* Worker, before it sends its @n-th message. */
 void loky_control_note_sending (LokyControl *self, guint64 n);
 /* Worker, which has sent @n_sent. Whether leave_answer() is worth trying. */
@@ -165,11 +189,7 @@ gboolean loky_control_is_listened_to (LokyControl *self, guint64 n_sent);
  * sent. */
 gboolean loky_control_leave_answer (LokyControl *self,
                                     guint64 n_sent,
-                                    guint slot,
-                                    guint64 number,
-                                    guint type,
-                                    const guint8 *body,
-                                    gsize length);
+                                    const LokyControlNote *note);
 /* Worker: who writes over the page of the parent by mistake ends at once. */
 void loky_control_protect (LokyControl *self);
 

@@ -17,10 +17,13 @@
 
 G_STATIC_ASSERT (sizeof (LokyControlSlot) == 64);
 G_STATIC_ASSERT (G_STRUCT_OFFSET (LokyControlArea, slots) % 64 == 0);
-G_STATIC_ASSERT (sizeof (LokyControlAnswer) == 128);
-G_STATIC_ASSERT (G_STRUCT_OFFSET (LokyControlArea, sent_from_worker) -
-                     G_STRUCT_OFFSET (LokyControlArea, sent_to_worker) ==
-                 LOKY_CONTROL_PAGE_SIZE);
+G_STATIC_ASSERT (sizeof (LokyControlNote) == 128);
+
+/* What only the parent can write. */
+#define PARENTS_SIZE                                   \
+  (G_STRUCT_OFFSET (LokyControlArea, sent_from_worker) - \
+   G_STRUCT_OFFSET (LokyControlArea, sent_to_worker))
+G_STATIC_ASSERT (PARENTS_SIZE % LOKY_CONTROL_PAGE_SIZE == 0);
 
 static gboolean
 fail_errno (GError **error, const char *what)
@@ -282,13 +285,13 @@ loky_control_get_spin_time (LokyControl *self)
 void
 loky_control_set_asleep (LokyControl *self, gboolean is_asleep)
 {
-  __atomic_store_n (&self->area->is_asleep, (guint32) is_asleep, __ATOMIC_RELEASE);
+  __atomic_store_n (&self->area->is_asleep, (guint32) is_asleep, __ATOMIC_SEQ_CST);
 }
 
 gboolean
 loky_control_is_asleep (LokyControl *self)
 {
-  return __atomic_load_n (&self->area->is_asleep, __ATOMIC_ACQUIRE) != 0;
+  return __atomic_load_n (&self->area->is_asleep, __ATOMIC_SEQ_CST) != 0;
 }
 
 /* --- answers -------------------------------------------------------------------------------------- */
@@ -322,23 +325,19 @@ loky_control_is_listened_to (LokyControl *self, guint64 n_sent)
          __atomic_load_n (&self->area->sending, __ATOMIC_SEQ_CST) == n_sent;
 }
 
-gboolean
-loky_control_leave_answer (LokyControl *self,
-                           guint64 n_sent,
-                           guint slot,
-                           guint64 number,
-                           guint type,
-                           const guint8 *body,
-                           gsize length)
+static void
+write_note (LokyControlNote *to, const LokyControlNote *note)
 {
-  LokyControlAnswer *it = &self->area->answers[slot];
-  guint64 *word = &self->area->has_answer[slot / 64];
-  guint64 bit = G_GUINT64_CONSTANT (1) << (slot % 64);
+  memcpy (to, note, G_STRUCT_OFFSET (LokyControlNote, body) + note->length);
+}
 
-  it->number = number;
-  it->type = type;
-  it->length = (guint32) length;
-  memcpy (it->body, body, length);
+gboolean
+loky_control_leave_answer (LokyControl *self, guint64 n_sent, const LokyControlNote *note)
+{
+  guint64 *word = &self->area->has_answer[note->slot / 64];
+  guint64 bit = G_GUINT64_CONSTANT (1) << (note->slot % 64);
+
+  write_note (&self->area->answers[note->slot], note);
   __atomic_fetch_or (word, bit, __ATOMIC_SEQ_CST);
   if (loky_control_is_listened_to (self, n_sent))
     return TRUE;
@@ -365,7 +364,7 @@ loky_control_take_answers (LokyControl *self, guint64 *words)
 }
 
 void
-loky_control_read_answer (LokyControl *self, guint slot, LokyControlAnswer *answer)
+loky_control_read_answer (LokyControl *self, guint slot, LokyControlNote *answer)
 {
   *answer = self->area->answers[slot];
 }
@@ -373,7 +372,48 @@ loky_control_read_answer (LokyControl *self, guint slot, LokyControlAnswer *answ
 void
 loky_control_protect (LokyControl *self)
 {
-  mprotect (&self->area->sent_to_worker, LOKY_CONTROL_PAGE_SIZE, PROT_READ);
+  mprotect (&self->area->sent_to_worker, PARENTS_SIZE, PROT_READ);
+}
+
+/* --- tasks that are left --------------------------------------------------------------------------- */
+
+gboolean
+loky_control_leave_task (LokyControl *self,
+                         guint64 n_put,
+                         guint64 *n_left,
+                         const LokyControlNote *note,
+                         gboolean *is_asleep)
+{
+  LokyControlArea *area = self->area;
+
+  /* What the worker says costs its own tasks if it is wrong. */
+  if (loky_control_is_asleep (self) || __atomic_load_n (&area->handled, __ATOMIC_ACQUIRE) != n_put ||
+      *n_left - __atomic_load_n (&area->n_taken, __ATOMIC_ACQUIRE) >= LOKY_CONTROL_N_NOTES)
+    return FALSE;
+  write_note (&area->tasks[*n_left % LOKY_CONTROL_N_NOTES], note);
+  __atomic_store_n (&area->n_left, ++*n_left, __ATOMIC_SEQ_CST);
+  *is_asleep = loky_control_is_asleep (self);
+  return TRUE;
+}
+
+const LokyControlNote *
+loky_control_peek_task (LokyControl *self, guint64 n_taken)
+{
+  if (__atomic_load_n (&self->area->n_left, __ATOMIC_SEQ_CST) == n_taken)
+    return NULL;
+  return &self->area->tasks[n_taken % LOKY_CONTROL_N_NOTES];
+}
+
+void
+loky_control_note_taken (LokyControl *self, guint64 n_taken)
+{
+  __atomic_store_n (&self->area->n_taken, n_taken, __ATOMIC_RELEASE);
+}
+
+void
+loky_control_note_handled (LokyControl *self, guint64 n_handled)
+{
+  __atomic_store_n (&self->area->handled, n_handled, __ATOMIC_RELEASE);
 }
 
 /* --- how far the worker is ------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@ typedef enum
   LOKY_MESSAGE_LEAVE,     /* empty: say goodbye and exit */
   LOKY_MESSAGE_REFUSE,    /* REFUSE_TYPE: a plugin file that must not be opened */
   LOKY_MESSAGE_CHUNK,     /* a value, an array; slot and number: as TASK for each of its elements */
+  LOKY_MESSAGE_LOOK,      /* empty: there is a task in the control area */
 
   /* both ways */
   LOKY_MESSAGE_RELEASE = 16, /* empty; number: the segment that may be reused */
@@ -85,6 +86,10 @@ void loky_message_append_value (GByteArray *out, const LokyValueMessage *value);
 
 /* How many bytes that is. */
 gsize loky_message_value_overhead (const LokyValueMessage *value);
+
+/* The whole body of @value, which must be inline and without buffers, with its data: its length, or 0 if it is longer
+ * than @most. */
+gsize loky_message_write_value (guint8 *out, gsize most, const LokyValueMessage *value);
 
 /* Parses a body. What @value points to is inside @body, which must be aligned to 8 bytes. */
 gboolean loky_message_parse_value (const LokyFrameHeader *header,

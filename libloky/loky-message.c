@@ -29,12 +29,11 @@ loky_message_value_overhead (const LokyValueMessage *value)
          loky_round_up_8 (strlen (value->type) + 1);
 }
 
-void
-loky_message_append_value (GByteArray *out, const LokyValueMessage *value)
+/* All but the data. Returns its end. */
+static guint8 *
+write_head (guint8 *at, const LokyValueMessage *value)
 {
   gsize type_length = strlen (value->type);
-  guint start = out->len;
-  guint8 *at;
   WireValue wire = {
     .size = value->size,
     .run_time = value->run_time,
@@ -47,8 +46,6 @@ loky_message_append_value (GByteArray *out, const LokyValueMessage *value)
   };
 
   g_assert (type_length <= LOKY_MESSAGE_MAX_TYPE && value->n_buffers < LOKY_FRAME_MAX_FDS);
-  g_byte_array_set_size (out, start + (guint) loky_message_value_overhead (value));
-  at = out->data + start;
   memcpy (at, &wire, sizeof wire);
   at += sizeof wire;
   if (value->n_buffers > 0)
@@ -56,6 +53,30 @@ loky_message_append_value (GByteArray *out, const LokyValueMessage *value)
   at += value->n_buffers * sizeof (LokyBufferRecord);
   memcpy (at, value->type, type_length);
   memset (at + type_length, 0, loky_round_up_8 (type_length + 1) - type_length);
+  return at + loky_round_up_8 (type_length + 1);
+}
+
+void
+loky_message_append_value (GByteArray *out, const LokyValueMessage *value)
+{
+  guint start = out->len;
+
+  g_byte_array_set_size (out, start + (guint) loky_message_value_overhead (value));
+  write_head (out->data + start, value);
+}
+
+gsize
+loky_message_write_value (guint8 *out, gsize most, const LokyValueMessage *value)
+{
+  gsize length;
+
+  if (value->size > most)
+    return 0;
+  length = loky_message_value_overhead (value) + value->size;
+  if (length > most)
+    return 0;
+  memcpy (write_head (out, value), value->data, value->size);
+  return length;
 }
 
 static gboolean
@@ -156,6 +177,8 @@ loky_message_type_to_string (guint type)
       return "refuse";
     case LOKY_MESSAGE_CHUNK:
       return "chunk";
+    case LOKY_MESSAGE_LOOK:
+      return "look";
     case LOKY_MESSAGE_RELEASE:
       return "release";
     case LOKY_MESSAGE_HELLO:

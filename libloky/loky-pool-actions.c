@@ -99,29 +99,72 @@ lend_spinning (LokyPool *self, LokyPoolWorker *worker, gint64 now)
   self->tried_leases = now;
 }
 
+/* Where the worker, which is awake, finds it. FALSE: it is to be sent. */
+static gboolean
+leave_task (LokyPoolTurn *turn, LokyPoolWorker *worker, LokySchedulerTask *task, LokyMessageType type)
+{
+  LokyFuture *future = LOKY_FUTURE_FROM_TASK (task);
+  LokyControlNote note = { .number = task->number, .slot = task->slot, .type = (guint16) type };
+  LokyValueMessage message = { .type = g_variant_get_type_string (future->args),
+                               .size = g_variant_get_size (future->args),
+                               .place = LOKY_PLACE_INLINE,
+                               .name = future->function->number,
+                               .attempt = task->attempts };
+  gboolean is_asleep;
+
+  if (future->buffers != NULL || message.size > sizeof note.body)
+    return FALSE;
+  message.data = g_variant_get_data (future->args);
+  note.length = (guint16) loky_message_write_value (note.body, sizeof note.body, &message);
+  if (note.length == 0 ||
+      !loky_control_leave_task (&worker->control, worker->n_put, &worker->n_left, &note, &is_asleep))
+    return FALSE;
+  worker->sent_number = worker->put_number = task->number;
+  if (is_asleep)
+    {
+      loky_channel_append (worker->channel, LOKY_MESSAGE_LOOK, 0, 0);
+      loky_pool_turn_add_flush (turn, worker);
+    }
+  return TRUE;
+}
+
+/* Into the outbox, which is sent at the end of the turn unless there is no hurry. */
+static void
+put_task (LokyPoolTurn *turn, LokyPoolWorker *worker, LokySchedulerTask *task, LokyMessageType type)
+{
+  LokyFuture *future = LOKY_FUTURE_FROM_TASK (task);
+  LokyValueMessage message = { .name = future->function->number, .attempt = task->attempts };
+
+  loky_channel_append_value (worker->channel, type, task->slot, task->number, &message, future->args,
+                             future->buffers);
+  worker->n_put++;
+  worker->put_number = task->number;
+  if (!worker->needs_flush && future->buffers == NULL && g_variant_get_size (future->args) <= MAX_HELD &&
+      may_hold (worker))
+    return;
+  worker->sent_number = task->number;
+  loky_pool_turn_add_flush (turn, worker);
+}
+
 static void
 send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
 {
   LokyPoolWorker *worker = (LokyPoolWorker *) task->worker;
   LokyFuture *future = LOKY_FUTURE_FROM_TASK (task);
   LokyFunction *function = future->function;
-  LokyValueMessage message = { .name = function->number, .attempt = task->attempts };
+  LokyMessageType type = future->is_chunk ? LOKY_MESSAGE_CHUNK : LOKY_MESSAGE_TASK;
 
   if (g_hash_table_add (worker->names, function))
-    loky_channel_append_variant (worker->channel, LOKY_MESSAGE_TASK_NAME, 0, function->number,
-                                 g_variant_new (LOKY_MESSAGE_NAME_TYPE, function->name), NULL, 0);
+    {
+      loky_channel_append_variant (worker->channel, LOKY_MESSAGE_TASK_NAME, 0, function->number,
+                                   g_variant_new (LOKY_MESSAGE_NAME_TYPE, function->name), NULL, 0);
+      worker->n_put++;
+    }
   /* The slot before the frame: whoever reads the frame finds it. */
   loky_control_queue (&worker->control, task->slot, task->number);
-  loky_channel_append_value (worker->channel, future->is_chunk ? LOKY_MESSAGE_CHUNK : LOKY_MESSAGE_TASK,
-                             task->slot, task->number, &message, future->args, future->buffers);
+  if (!leave_task (turn, worker, task, type))
+    put_task (turn, worker, task, type);
   LOKY_PROBE_TASK_SENT (future, function->name, worker->id, task->number, task->attempts);
-  worker->put_number = task->number;
-  if (worker->needs_flush || future->buffers != NULL || g_variant_get_size (future->args) > MAX_HELD ||
-      !may_hold (worker))
-    {
-      worker->sent_number = task->number;
-      loky_pool_turn_add_flush (turn, worker);
-    }
   if (turn->pool->spin_time > 0)
     lend_spinning (turn->pool, worker, turn->now);
   if (future->waiters != NULL)
@@ -355,6 +398,7 @@ run_action (LokyPoolTurn *turn, const LokyAction *action)
       break;
     case LOKY_ACTION_LEAVE:
       loky_channel_append (worker->channel, LOKY_MESSAGE_LEAVE, 0, 0);
+      worker->n_put++;
       loky_pool_turn_add_flush (turn, worker);
       break;
     case LOKY_ACTION_KILL:
@@ -445,6 +489,7 @@ apply_failures_locked (LokyPool *self, GSList *failures, LokyPoolTurn *turn)
       LokySchedulerTask *task = loky_scheduler_find (&unsent->worker->scheduling,
                                                      unsent->failure.slot, unsent->failure.number);
 
+      unsent->worker->n_put--;
       if (task != NULL)
         {
           LOKY_FUTURE_FROM_TASK (task)->error = g_steal_pointer (&unsent->failure.error);

@@ -234,6 +234,7 @@ refuse_plugin (LokyPool *self, LokyPoolWorker *worker, const char *path)
       if (other == worker || other->scheduling.state > LOKY_WORKER_STATE_RETIRING)
         continue;
       loky_channel_append_variant (other->channel, LOKY_MESSAGE_REFUSE, 0, 0, message, NULL, 0);
+      other->n_put++;
       loky_pool_turn_add_flush (&turn, other);
     }
   loky_pool_turn_end (&turn);

@@ -294,13 +294,13 @@ static void
 add_answer (LokyPoolWorker *worker, GArray *batch, guint slot)
 {
   g_autoptr (GError) error = NULL;
-  LokyControlAnswer answer;
+  LokyControlNote answer;
   LokyFrame frame;
   Incoming incoming;
 
   loky_control_read_answer (&worker->control, slot, &answer);
   if ((answer.type != LOKY_MESSAGE_RESULT && answer.type != LOKY_MESSAGE_CHUNK_RESULT) ||
-      answer.length > sizeof answer.body)
+      answer.length > sizeof answer.body || answer.slot != slot)
     return;
   frame.header = (LokyFrameHeader){
     .type = (guint8) answer.type, .length = answer.length, .slot = slot, .number = answer.number

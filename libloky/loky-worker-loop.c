@@ -32,8 +32,9 @@ struct _LokyWorker
   LokyTaskSurroundings surroundings;
   LokyWorkerSegments *segments;
   LokyTaskContext *context; /* of the last task, to be used again; or NULL */
-  GByteArray *answer; /* memory to make one in */
-  guint64 n_sent;     /* messages */
+  guint64 n_sent;    /* messages */
+  guint64 n_handled; /* messages of the pool's */
+  guint64 n_taken;   /* tasks that were left in the control area */
   GHashTable *names; /* number → name of a task */
   GHashTable *tasks; /* number → LokyLoadedTask */
   pid_t pid;
@@ -170,21 +171,19 @@ leave_result (Worker *self,
               GVariant *result,
               gint64 run_time)
 {
-  gsize size = g_variant_get_size (result);
+  LokyControl *control = &self->setup->control;
+  LokyControlNote note = { .number = job->number, .slot = job->slot, .type = (guint16) type };
   LokyValueMessage message = { .type = g_variant_get_type_string (result),
-                               .size = size,
+                               .size = g_variant_get_size (result),
                                .place = LOKY_PLACE_INLINE,
                                .run_time = run_time };
 
-  if (!loky_control_is_listened_to (&self->setup->control, self->n_sent) || size > LOKY_CONTROL_MAX_ANSWER ||
-      loky_message_value_overhead (&message) + size > LOKY_CONTROL_MAX_ANSWER ||
+  if (!loky_control_is_listened_to (control, self->n_sent) || message.size > sizeof note.body ||
       loky_task_context_has_told_progress (context))
     return FALSE;
-  g_byte_array_set_size (self->answer, 0);
-  loky_message_append_value (self->answer, &message);
-  g_byte_array_append (self->answer, g_variant_get_data (result), (guint) size);
-  return loky_control_leave_answer (&self->setup->control, self->n_sent, job->slot, job->number, type,
-                                    self->answer->data, self->answer->len);
+  message.data = g_variant_get_data (result);
+  note.length = (guint16) loky_message_write_value (note.body, sizeof note.body, &message);
+  return note.length > 0 && loky_control_leave_answer (control, self->n_sent, &note);
 }
 
 static void
@@ -504,6 +503,8 @@ handle_refuse (Worker *self, LokyFrame *frame, GError **error)
 static gboolean
 handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
 {
+  if (frame->header.type != LOKY_MESSAGE_RELEASE && frame->header.type != LOKY_MESSAGE_LOOK)
+    self->n_handled++;
   switch (frame->header.type)
     {
     case LOKY_MESSAGE_TASK:
@@ -520,6 +521,8 @@ handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
     case LOKY_MESSAGE_LEAVE:
       *leaves = TRUE;
       return TRUE;
+    case LOKY_MESSAGE_LOOK:
+      return TRUE;
     default:
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "The application sent a message of type %u",
                    frame->header.type);
@@ -533,7 +536,11 @@ fill_asleep (Worker *self, GError **error)
   LokyFillResult result;
 
   loky_control_set_asleep (&self->setup->control, TRUE);
-  result = loky_channel_fill (self->setup->channel, TRUE, error);
+  /* What was left before that. */
+  if (loky_control_peek_task (&self->setup->control, self->n_taken) != NULL)
+    result = LOKY_FILL_AGAIN;
+  else
+    result = loky_channel_fill (self->setup->channel, TRUE, error);
   loky_control_set_asleep (&self->setup->control, FALSE);
   return result;
 }
@@ -556,6 +563,11 @@ fill (Worker *self, GError **error)
       {
         guint64 sent = loky_control_get_sent_to_worker (control);
 
+        if (loky_control_peek_task (control, self->n_taken) != NULL)
+          {
+            self->last_pause = loky_spin_now () - start;
+            return LOKY_FILL_AGAIN;
+          }
         if (sent == self->sent_seen)
           continue;
         self->sent_seen = sent;
@@ -566,6 +578,31 @@ fill (Worker *self, GError **error)
     result = fill_asleep (self, error);
   self->last_pause = loky_spin_now () - start;
   return result;
+}
+
+/* What the parent has left instead of sending it, all of it: it comes before what it has sent since. */
+static gboolean
+handle_left_tasks (Worker *self, GError **error)
+{
+  LokyControl *control = &self->setup->control;
+  const LokyControlNote *note;
+  gboolean leaves = FALSE;
+
+  while ((note = loky_control_peek_task (control, self->n_taken)) != NULL)
+    {
+      LokyFrame frame;
+
+      frame.header = (LokyFrameHeader){
+        .type = (guint8) note->type, .length = note->length, .slot = note->slot, .number = note->number
+      };
+      frame.body = note->body;
+      frame.has_lost_fds = FALSE;
+      if (!handle_frame (self, &frame, &leaves, error))
+        return FALSE;
+      self->n_handled--;
+      loky_control_note_taken (control, ++self->n_taken);
+    }
+  return TRUE;
 }
 
 static gboolean
@@ -579,12 +616,13 @@ serve (Worker *self, GError **error)
     {
       LokyFrameStatus status = loky_channel_next_frame (channel, &frame, error);
 
-      if (status == LOKY_FRAME_INVALID)
+      if (status == LOKY_FRAME_INVALID || !handle_left_tasks (self, error))
         return FALSE;
       if (status == LOKY_FRAME_COMPLETE)
         {
           gboolean is_sound = handle_frame (self, &frame, &leaves, error);
 
+          loky_control_note_handled (&self->setup->control, self->n_handled);
           loky_frame_close_fds (&frame);
           if (!is_sound)
             return FALSE;
@@ -684,7 +722,6 @@ worker_init (Worker *self, LokyWorkerSetup *setup)
     .pid = getpid (),
     .original = make_mark (),
     .segments = loky_worker_segments_new (setup->channel),
-    .answer = g_byte_array_new (),
     .channel_device = info.st_dev,
     .channel_inode = info.st_ino,
     .names = g_hash_table_new_full (NULL, NULL, NULL, g_free),
