@@ -435,12 +435,14 @@ leave_to_monitor (LokyPool *self, LokyPoolWorker *worker, GError *error)
   return FALSE;
 }
 
-/* Nothing is left to be read, and an answer is missing. */
+/* Nothing is left to be read, and an answer is missing: somebody has written over it, or over the slot of its
+ * task. */
 static gboolean
 check_debts (LokyPoolWorker *worker, GError **error)
 {
   if (!worker->owes_answer)
     return TRUE;
+  worker->writes_nonsense = TRUE;
   g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
                        "It answered for a task, but not for the one before it");
   return FALSE;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fixture.h"
 
+#include <signal.h>
+#include <stdlib.h>
+
 static LokyFuture *
 submit_with (LokyFixture *fixture, const char *task, GVariant *args, const char *first, ...)
 {
@@ -200,6 +203,47 @@ lower_priority_number_runs_first (LokyFixture *fixture, gconstpointer data)
   g_assert_cmpint (loky_future_get_state (early), ==, LOKY_FUTURE_STATE_SUCCEEDED);
 }
 
+#define N_AHEAD 200
+#define N_CANCELLED 130
+
+/* Many short ones are sent ahead, and not all of them at once. Those that the worker has been sent are cancelled
+ * before it looks at them: the others reach it all the same. */
+static void
+cancelled_ahead_of_what_is_held_back (LokyFixture *fixture, gconstpointer data)
+{
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autofree char *text = NULL;
+  int pid;
+
+  loky_executor_set_max_workers (fixture->executor, 1);
+  for (guint i = 0; i < 50; i++)
+    {
+      g_free (text);
+      text = loky_fixture_call (fixture->executor, "fault.obey", "pid");
+    }
+  pid = atoi (text);
+  g_assert_cmpint (pid, >, 1);
+  g_assert_cmpint (kill (pid, SIGSTOP), ==, 0);
+  for (guint i = 0; i < N_AHEAD; i++)
+    g_ptr_array_add (futures,
+                     loky_fixture_submit (fixture->executor, "fault.obey", g_variant_new_string ("pid")));
+  for (guint i = 0; i < N_CANCELLED; i++)
+    g_assert_true (loky_future_cancel (g_ptr_array_index (futures, i)));
+  g_assert_cmpint (kill (pid, SIGCONT), ==, 0);
+  for (guint i = N_CANCELLED; i < N_AHEAD; i++)
+    {
+      LokyFuture *future = g_ptr_array_index (futures, i);
+      g_autoptr (GVariant) result = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (loky_future_wait (future, -1, NULL, NULL));
+      result = loky_future_dup_result (future, &error);
+      g_assert_no_error (error);
+      /* Nobody had to be killed for it. */
+      g_assert_cmpstr (g_variant_get_string (result, NULL), ==, text);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -216,6 +260,8 @@ main (int argc, char **argv)
                     timeout_does_not_count_the_queue);
   LOKY_FIXTURE_ADD ("/loky/cancel/queue-timeout-ends-what-waits", queue_timeout_ends_what_waits);
   LOKY_FIXTURE_ADD ("/loky/cancel/odd-timeouts-are-harmless", odd_timeouts_are_harmless);
+  LOKY_FIXTURE_ADD ("/loky/cancel/cancelled-ahead-of-what-is-held-back",
+                    cancelled_ahead_of_what_is_held_back);
   LOKY_FIXTURE_ADD ("/loky/cancel/lower-priority-number-runs-first",
                     lower_priority_number_runs_first);
   return g_test_run ();

@@ -5,6 +5,7 @@
 #include "loky-control-private.h"
 
 #include <math.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -283,6 +284,215 @@ test_race (Fixture *fixture, gconstpointer user_data)
   g_assert_cmpuint (race.n_claimed, ==, n_kept);
 }
 
+/* --- what is left instead of being sent --------------------------------------------------------- */
+
+static gboolean
+leave_answer (Fixture *fixture, guint64 n_sent, guint slot, guint64 number)
+{
+  LokyControlNote note = { .number = number, .slot = slot, .type = 34, .length = 3, .body = "yes" };
+
+  return loky_control_leave_answer (&fixture->worker, n_sent, &note);
+}
+
+/* The numbers of what is taken, and no more. */
+static void
+assert_answers (Fixture *fixture, const guint64 *numbers, gsize n)
+{
+  guint64 words[LOKY_CONTROL_N_WORDS];
+  gsize n_taken = 0;
+
+  g_assert_cmpint (loky_control_has_answers (&fixture->parent), ==, n > 0);
+  loky_control_take_answers (&fixture->parent, words);
+  for (guint slot = 0; slot < LOKY_CONTROL_N_SLOTS; slot++)
+    {
+      LokyControlNote note;
+
+      if ((words[slot / 64] >> (slot % 64) & 1) == 0)
+        continue;
+      loky_control_read_answer (&fixture->parent, slot, &note);
+      g_assert_cmpuint (n_taken, <, n);
+      g_assert_cmpuint (note.number, ==, numbers[n_taken++]);
+      g_assert_cmpuint (note.slot, ==, slot);
+      g_assert_cmpuint (note.type, ==, 34);
+      g_assert_cmpmem (note.body, note.length, "yes", 3);
+    }
+  g_assert_cmpuint (n_taken, ==, n);
+  g_assert_false (loky_control_has_answers (&fixture->parent));
+}
+
+static void
+test_answers (Fixture *fixture, gconstpointer user_data)
+{
+  static const guint64 numbers[] = { 7, 9, 8 };
+
+  loky_control_set_attentive (&fixture->parent, TRUE);
+  g_assert_true (leave_answer (fixture, 0, 0, 7));
+  g_assert_true (leave_answer (fixture, 0, 255, 8));
+  g_assert_true (leave_answer (fixture, 0, 64, 9));
+  assert_answers (fixture, numbers, G_N_ELEMENTS (numbers));
+  loky_control_set_attentive (&fixture->parent, FALSE);
+  assert_answers (fixture, NULL, 0);
+}
+
+/* It has it back, to send it. */
+static void
+test_answer_nobody_looks_for (Fixture *fixture, gconstpointer user_data)
+{
+  g_assert_false (loky_control_is_listened_to (&fixture->worker, 0));
+  g_assert_false (leave_answer (fixture, 0, 3, 7));
+  assert_answers (fixture, NULL, 0);
+}
+
+/* Until the parent has read what was sent, it will look after it. */
+static void
+test_answer_behind_a_message (Fixture *fixture, gconstpointer user_data)
+{
+  static const guint64 numbers[] = { 7 };
+
+  loky_control_note_sending (&fixture->worker, 1);
+  g_assert_true (loky_control_is_listened_to (&fixture->worker, 1));
+  g_assert_true (leave_answer (fixture, 1, 3, 7));
+  loky_control_note_heard (&fixture->parent);
+  assert_answers (fixture, numbers, 1);
+  g_assert_false (loky_control_is_listened_to (&fixture->worker, 1));
+  g_assert_false (leave_answer (fixture, 1, 3, 8));
+
+  /* Somebody has written over the number. */
+  loky_control_note_sending (&fixture->worker, 5);
+  g_assert_false (loky_control_is_listened_to (&fixture->worker, 1));
+  loky_control_note_heard (&fixture->parent);
+  g_assert_false (loky_control_is_listened_to (&fixture->worker, 1));
+}
+
+typedef struct
+{
+  Fixture *fixture;
+  guint n_left;
+  guint n_kept;
+  gint has_ended;
+} Answering;
+
+static gpointer
+answer_all (gpointer user_data)
+{
+  Answering *it = user_data;
+
+  for (guint number = 1; number <= N_RACES; number++)
+    {
+      guint slot = number % LOKY_CONTROL_N_SLOTS;
+
+      /* The one before it was taken. */
+      while ((__atomic_load_n (&it->fixture->worker.area->has_answer[slot / 64], __ATOMIC_SEQ_CST) >> (slot % 64) & 1) != 0)
+        g_thread_yield ();
+      if (leave_answer (it->fixture, 0, slot, number))
+        it->n_left++;
+      else
+        it->n_kept++;
+    }
+  g_atomic_int_set (&it->has_ended, TRUE);
+  return NULL;
+}
+
+/* Each is either taken or had back, however often who looks goes away. */
+static void
+test_race_for_answers (Fixture *fixture, gconstpointer user_data)
+{
+  Answering it = { .fixture = fixture };
+  GThread *thread = g_thread_new ("answerer", answer_all, &it);
+  guint n_taken = 0;
+  gboolean is_last;
+
+  do
+    {
+      is_last = g_atomic_int_get (&it.has_ended);
+      loky_control_set_attentive (&fixture->parent, TRUE);
+      g_thread_yield ();
+      loky_control_set_attentive (&fixture->parent, FALSE);
+      {
+        guint64 words[LOKY_CONTROL_N_WORDS];
+
+        loky_control_take_answers (&fixture->parent, words);
+        for (guint i = 0; i < LOKY_CONTROL_N_WORDS; i++)
+          n_taken += (guint) __builtin_popcountll (words[i]);
+      }
+    }
+  while (!is_last);
+  g_thread_join (thread);
+  g_test_message ("%u taken, %u had back", n_taken, it.n_kept);
+  g_assert_cmpuint (it.n_left, ==, n_taken);
+  g_assert_cmpuint (it.n_left + it.n_kept, ==, N_RACES);
+}
+
+static gboolean
+leave_task (Fixture *fixture, guint64 n_put, guint64 *n_left, guint64 number)
+{
+  LokyControlNote note = { .number = number, .slot = 5, .type = 3, .length = 2, .body = "do" };
+  gboolean is_asleep = TRUE;
+  gboolean is_left = loky_control_leave_task (&fixture->parent, n_put, n_left, &note, &is_asleep);
+
+  g_assert_true (!is_left || !is_asleep);
+  return is_left;
+}
+
+static void
+test_tasks (Fixture *fixture, gconstpointer user_data)
+{
+  guint64 n_left = 0;
+  guint64 n_taken = 0;
+  const LokyControlNote *note;
+
+  g_assert_null (loky_control_peek_task (&fixture->worker, 0));
+  for (guint round = 0; round < 3; round++)
+    {
+      for (guint i = 0; i < LOKY_CONTROL_N_NOTES; i++)
+        g_assert_true (leave_task (fixture, 0, &n_left, n_left + 1));
+      /* There is no more room. */
+      g_assert_false (leave_task (fixture, 0, &n_left, 1000));
+      while ((note = loky_control_peek_task (&fixture->worker, n_taken)) != NULL)
+        {
+          g_assert_cmpuint (note->number, ==, n_taken + 1);
+          g_assert_cmpmem (note->body, note->length, "do", 2);
+          loky_control_note_taken (&fixture->worker, ++n_taken);
+        }
+      g_assert_cmpuint (n_taken, ==, n_left);
+    }
+}
+
+/* In order, and by a message to who sleeps. */
+static void
+test_tasks_to_be_sent (Fixture *fixture, gconstpointer user_data)
+{
+  guint64 n_left = 0;
+
+  g_assert_false (leave_task (fixture, 1, &n_left, 1));
+  loky_control_note_handled (&fixture->worker, 1);
+  g_assert_true (leave_task (fixture, 1, &n_left, 1));
+  loky_control_set_asleep (&fixture->worker, TRUE);
+  g_assert_false (leave_task (fixture, 1, &n_left, 2));
+  loky_control_set_asleep (&fixture->worker, FALSE);
+  /* Nonsense. */
+  loky_control_note_taken (&fixture->worker, 77);
+  g_assert_false (leave_task (fixture, 1, &n_left, 2));
+  g_assert_cmpuint (n_left, ==, 1);
+}
+
+static void
+test_pages_of_the_parent (Fixture *fixture, gconstpointer user_data)
+{
+  if (g_test_subprocess ())
+    {
+      loky_control_protect (&fixture->worker);
+      /* Its own part is as it was. */
+      loky_control_note_handled (&fixture->worker, 1);
+      loky_control_set_asleep (&fixture->worker, FALSE);
+      signal (SIGSEGV, SIG_DFL);
+      fixture->worker.area->n_left = 1;
+      return;
+    }
+  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+  g_assert_false (g_test_trap_has_passed ());
+}
+
 #define ADD(path, function) g_test_add (path, Fixture, NULL, set_up, function, tear_down)
 
 int
@@ -302,6 +512,13 @@ main (int argc, char *argv[])
   ADD ("/loky/control/loading", test_loading);
   ADD ("/loky/control/cannot-be-resized", test_cannot_be_resized);
   ADD ("/loky/control/race", test_race);
+  ADD ("/loky/control/answers", test_answers);
+  ADD ("/loky/control/answer-nobody-looks-for", test_answer_nobody_looks_for);
+  ADD ("/loky/control/answer-behind-a-message", test_answer_behind_a_message);
+  ADD ("/loky/control/race-for-answers", test_race_for_answers);
+  ADD ("/loky/control/tasks", test_tasks);
+  ADD ("/loky/control/tasks-to-be-sent", test_tasks_to_be_sent);
+  ADD ("/loky/control/pages-of-the-parent", test_pages_of_the_parent);
   g_test_add_func ("/loky/control/map-refuses-what-is-none", test_map_refuses_what_is_none);
   return g_test_run ();
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#define WAIT_TIMEOUT 20000 /* ms */
 #define N_THREADS 6
 #define N_CALLS 150
 
@@ -50,6 +51,64 @@ call_many_cb (gpointer data)
 {
   call_many (data, N_CALLS);
   return NULL;
+}
+
+static gboolean
+is_done (gpointer data)
+{
+  return loky_future_is_done (data);
+}
+
+#define N_BURSTS 6000
+#define MAX_BURST 6
+#define MAX_DELAY 120 /* µs */
+
+/* Both sides go to sleep and wake in all ways while tasks and answers pass: one that is overlooked would be found
+ * by the next one, so that nothing follows but after all have ended. */
+static void
+run_bursts (LokyExecutor *executor, gboolean listens)
+{
+  g_autoptr (GVariant) args = g_variant_ref_sink (g_variant_new_uint32 (7));
+  guint n_bursts = loky_fixture_has_valgrind () ? N_BURSTS / 100 : N_BURSTS;
+
+  for (guint i = 0; i < n_bursts; i++)
+    {
+      LokyFuture *futures[MAX_BURST];
+      guint n = (guint) g_test_rand_int_range (1, MAX_BURST + 1);
+
+      for (guint j = 0; j < n; j++)
+        {
+          gint64 until = g_get_monotonic_time () + g_test_rand_int_range (-MAX_DELAY, MAX_DELAY);
+
+          futures[j] = loky_fixture_submit (executor, "demo.echo", args);
+          while (g_get_monotonic_time () < until)
+            ;
+        }
+      for (guint j = 0; j < n; j++)
+        {
+          if (listens)
+            g_assert_true (loky_future_wait (futures[j], WAIT_TIMEOUT, NULL, NULL));
+          else
+            loky_fixture_wait_for (is_done, futures[j]);
+          g_object_unref (futures[j]);
+        }
+    }
+}
+
+static void
+test_bursts (LokyFixture *fixture, gconstpointer data)
+{
+  run_bursts (fixture->executor, TRUE);
+}
+
+/* The monitor reads all. */
+static void
+test_unheard_bursts (LokyFixture *fixture, gconstpointer data)
+{
+  LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 2, "spin-time", 0, NULL);
+
+  run_bursts (executor, FALSE);
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
 }
 
 /* One of them hears the answers of all. */
@@ -321,6 +380,8 @@ main (int argc, char *argv[])
 {
   loky_fixture_init (&argc, &argv);
   LOKY_FIXTURE_ADD ("/loky/wait/spin-times", test_spin_times);
+  LOKY_FIXTURE_ADD ("/loky/wait/bursts", test_bursts);
+  LOKY_FIXTURE_ADD ("/loky/wait/unheard-bursts", test_unheard_bursts);
   LOKY_FIXTURE_ADD ("/loky/wait/many-threads", test_many_threads);
   LOKY_FIXTURE_ADD ("/loky/wait/timeout-of-who-hears", test_timeout_of_who_hears);
   LOKY_FIXTURE_ADD ("/loky/wait/cancelled-while-it-hears", test_cancelled_while_it_hears);

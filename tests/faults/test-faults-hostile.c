@@ -65,6 +65,11 @@ static const Crime crimes[] = {
   { "19/both-ways-shut-down", "shut:2", "closed its channel" },
   { "19/channel-closed", "close", "closed its channel" },
   { "19/channel-closed-in-an-exit-without-end", "exit-slowly:never", "closed its channel" },
+  { "19/note-too-short", "broken-note:short", "a task that it does not have" },
+  { "19/note-with-a-segment", "broken-note:segment", "a task that it does not have" },
+  { "19/note-with-a-buffer", "broken-note:buffer", "a task that it does not have" },
+  { "19/note-of-a-chunk", "broken-note:chunk", "a task that it does not have" },
+  { "19/note-of-no-type", "broken-note:type", "a task that it does not have" },
   { "19/flood-of-unknown-messages", "flood:77", "a message of type 77" },
   { "19/flood-of-setups", "flood:1", "a message of type 1" },
   { "19/flood-of-goodbyes", "flood:37", "left untold" },
@@ -138,6 +143,15 @@ static const Misdeed misdeeds[] = {
   { "19/flood-of-start-failed", "flood:33", loky_error_quark, LOKY_ERROR_PROTOCOL },
   { "19/nonsense-progress", "progress", NULL, 0 },
   { "19/doorbell-written-to", "ring", NULL, 0 },
+  { "19/note-as-it-should-be", "note", NULL, 0 },
+  { "19/note-of-another-number", "odd-note:number", NULL, 0 },
+  { "19/note-of-another-slot", "odd-note:slot", NULL, 0 },
+  { "19/note-of-another-type", "odd-note:type", NULL, 0 },
+  { "19/note-too-long", "odd-note:length", NULL, 0 },
+  { "19/note-elsewhere", "odd-note:elsewhere", NULL, 0 },
+  { "19/note-and-death", "note-and-die", NULL, 0 },
+  { "19/note-and-message", "note-and-message", NULL, 0 },
+  { "19/flood-of-notes", "note-flood", NULL, 0 },
   { "19/value-not-normal", "not-normal", loky_error_quark, LOKY_ERROR_PROTOCOL },
   { "19/error-domain-long", "domain:long", loky_error_quark, LOKY_ERROR_FAILED },
   { "19/error-domain-empty", "domain:", loky_error_quark, LOKY_ERROR_FAILED },
@@ -325,6 +339,7 @@ control_area_of_nonsense_before_others (HostileFixture *fixture, gconstpointer d
   const char *order = data;
   LokyFuture *others[N_OTHERS];
   LokyFuture *future;
+  g_autoptr (GError) end = NULL;
 
   hostile_assert_serves (fixture, fixture->base.executor, 2);
   future = hostile_submit (fixture, fixture->base.executor, order, NULL);
@@ -340,6 +355,9 @@ control_area_of_nonsense_before_others (HostileFixture *fixture, gconstpointer d
         g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
     }
   g_assert_true (loky_future_wait (future, -1, NULL, NULL));
+  end = loky_future_dup_error (future);
+  if (end != NULL || g_str_equal (order, "forget"))
+    g_assert_error (end, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
   hostile_assert_serves (fixture, fixture->base.executor, N_OTHERS);
 }
 
@@ -839,6 +857,8 @@ add_control_areas (void)
             control_area_of_nonsense_before_others);
   add_test ("19/control-area-of-ones-before-others", "scribble:ones",
             control_area_of_nonsense_before_others);
+  /* As if somebody had written over an answer that was left. */
+  add_test ("19/task-forgotten-before-others", "forget", control_area_of_nonsense_before_others);
   add_test ("20/stopped-for-good-before-a-task", NULL, stopped_for_good_before_a_task);
 }
 

@@ -77,6 +77,28 @@ check_texts (LokyControl *control)
   g_assert (loading == NULL || (loading[0] != '\0' && strlen (loading) < LOKY_CONTROL_PATH_SIZE));
 }
 
+static void
+check_notes (LokyControl *control, guint64 number)
+{
+  LokyControlNote note = { .number = number, .slot = 9, .type = 3 };
+  guint64 words[LOKY_CONTROL_N_WORDS];
+  guint64 n_left = number;
+  gboolean is_asleep;
+
+  loky_control_take_answers (control, words);
+  g_assert (!loky_control_has_answers (control));
+  loky_control_read_answer (control, (guint) number, &note);
+  note.length %= sizeof note.body + 1;
+  note.slot = 9;
+  loky_control_note_heard (control);
+  if (loky_control_leave_task (control, number, &n_left, &note, &is_asleep))
+    g_assert (n_left == number + 1 && loky_control_peek_task (control, number) != NULL);
+  if (loky_control_leave_answer (control, number, &note))
+    g_assert (loky_control_has_answers (control));
+  else
+    g_assert (!loky_control_has_answers (control));
+}
+
 int
 LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
@@ -96,6 +118,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   g_assert (loky_control_get_exit_status (&control) >= -1);
   for (guint slot = 0; slot < LOKY_CONTROL_N_SLOTS; slot += 17)
     check_slot (&control, slot, number);
+  check_notes (&control, number);
   loky_control_clear (&control);
   return 0;
 }

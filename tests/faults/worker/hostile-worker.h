@@ -51,6 +51,7 @@ typedef struct
 extern const TaskOrder frame_orders[];
 extern const TaskOrder memory_orders[];
 extern const TaskOrder life_orders[];
+extern const TaskOrder note_orders[];
 extern const StartOrder start_orders[];
 
 typedef struct
