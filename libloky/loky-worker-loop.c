@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-worker-private.h"
 
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -20,6 +23,9 @@
 
 /* How a worker exits that cannot go on: EX_SOFTWARE of sysexits.h. */
 #define EXIT_RUINED 70
+
+/* What tells the channel's descriptor from others (F_SETSIG); it is what it would raise anyway, if it were asked to. */
+#define CHANNEL_MARK SIGIO
 
 /* A pause that was longer than so many times what may be spun ended by being woken, which takes time too. */
 #define PAUSE_FACTOR 2
@@ -39,8 +45,10 @@ struct _LokyWorker
   GHashTable *tasks; /* number → LokyLoadedTask */
   pid_t pid;
   const volatile guint8 *original; /* 1, in a fork()ed copy 0; or NULL */
+  gboolean is_marked; /* the channel's descriptor is */
   dev_t channel_device;
   ino_t channel_inode;
+  int n_unread; /* what the parent has not read of what was sent, as the kernel counts it, at the most */
   LokySpin spin;
   guint64 sent_seen;  /* sent_to_worker, before the last read */
   gint64 last_pause; /* how long it waited for what came last, in ns */
@@ -112,18 +120,46 @@ is_copy (Worker *self)
   return self->original != NULL ? *self->original == 0 : getpid () != self->pid;
 }
 
+/* The signal of a descriptor that was never asked to raise one is nobody's but ours to set. */
+static gboolean
+mark_channel (int fd)
+{
+  return fcntl (fd, F_SETSIG, CHANNEL_MARK) == 0 && fcntl (fd, F_GETSIG) == CHANNEL_MARK;
+}
+
+static gboolean
+is_own_channel (Worker *self)
+{
+  int fd = loky_channel_get_fd (self->setup->channel);
+  struct stat info;
+
+  if (self->is_marked)
+    return fcntl (fd, F_GETSIG) == CHANNEL_MARK;
+  return fstat (fd, &info) == 0 && info.st_dev == self->channel_device &&
+         info.st_ino == self->channel_inode;
+}
+
+/* Whether nothing was written to the channel since this was asked last, by whoever. */
+static gboolean
+is_undisturbed (Worker *self)
+{
+  int n_unread = G_MAXINT;
+  gboolean is_undisturbed = ioctl (loky_channel_get_fd (self->setup->channel), SIOCOUTQ, &n_unread) == 0 &&
+                            n_unread <= self->n_unread;
+
+  self->n_unread = n_unread;
+  return is_undisturbed;
+}
+
 /* A task may have forked and returned twice, or closed or replaced the descriptor: what would be
  * written then would not be the protocol, or come from the wrong process. */
 static void
 check_integrity (Worker *self)
 {
-  struct stat info;
-
   /* The child of a task's fork() must do nothing in our name. */
   if (is_copy (self))
     _exit (0);
-  if (fstat (loky_channel_get_fd (self->setup->channel), &info) == 0 &&
-      info.st_dev == self->channel_device && info.st_ino == self->channel_inode)
+  if (is_own_channel (self))
     return;
   loky_control_set_reason (&self->setup->control,
                            "a task closed or replaced the descriptor of the worker's channel");
@@ -138,6 +174,7 @@ send (Worker *self)
   if (!loky_channel_flush_wait (self->setup->channel))
     _exit (1);
   loky_control_tell_parent (&self->setup->control);
+  is_undisturbed (self);
 }
 
 static void
@@ -161,8 +198,9 @@ answer_failure (Worker *self,
   send (self);
 }
 
-/* A small one, where the parent sees it without its being sent. What was sent before it may be read after it, so
- * that a task that has told of its progress sends its result, too. FALSE: it is to be sent. */
+/* A small one, where the parent sees it without its being sent. What was sent before it may be read after it: a task
+ * that has told of its progress sends its result, too, and one that has written nonsense to the channel, so that
+ * it is not another one that ends with the worker. FALSE: it is to be sent. */
 static gboolean
 leave_result (Worker *self,
               const Job *job,
@@ -179,7 +217,7 @@ leave_result (Worker *self,
                                .run_time = run_time };
 
   if (!loky_control_is_listened_to (control, self->n_sent) || message.size > sizeof note.body ||
-      loky_task_context_has_told_progress (context))
+      loky_task_context_has_told_progress (context) || !is_undisturbed (self))
     return FALSE;
   message.data = g_variant_get_data (result);
   note.length = (guint16) loky_message_write_value (note.body, sizeof note.body, &message);
@@ -722,6 +760,7 @@ worker_init (Worker *self, LokyWorkerSetup *setup)
     .pid = getpid (),
     .original = make_mark (),
     .segments = loky_worker_segments_new (setup->channel),
+    .is_marked = mark_channel (loky_channel_get_fd (setup->channel)),
     .channel_device = info.st_dev,
     .channel_inode = info.st_ino,
     .names = g_hash_table_new_full (NULL, NULL, NULL, g_free),
