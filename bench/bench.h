@@ -88,7 +88,9 @@ GArray *bench_time_ping_pong (guint n, guint pause);
 double bench_ping_pong (const BenchScale *scale);
 /* The same, once every 5 ms. */
 double bench_ping_pong_sparse (const BenchScale *scale);
-/* The same, back to back, with both processes bound to one processor. */
+/* The same with a GObject for each call and GVariants on both sides. */
+double bench_bare_call_sparse (const BenchScale *scale);
+/* The ping-pong back to back, with both processes bound to one processor. */
 double bench_ping_pong_pinned (const BenchScale *scale);
 /* g_task_run_in_thread() of tasks that do nothing, from the first to the last completion, tasks/s. */
 double bench_gtask (const BenchScale *scale);

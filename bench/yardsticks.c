@@ -38,9 +38,11 @@ ping (gpointer data)
          read (*fd, message, sizeof message) == sizeof message;
 }
 
+typedef void (*Echo) (int fd);
+
 /* Adds the times of one pair of processes to @times. */
 static void
-time_pair (GArray *times, guint n, guint pause, gboolean is_pinned)
+time_pair (GArray *times, guint n, guint pause, gboolean is_pinned, BenchFunc call, Echo echo)
 {
   g_autoptr (GArray) some = NULL;
   cpu_set_t before, here;
@@ -58,10 +60,10 @@ time_pair (GArray *times, guint n, guint pause, gboolean is_pinned)
   if (pid == 0)
     {
       close (ends[0]);
-      echo_messages (ends[1]);
+      echo (ends[1]);
     }
   close (ends[1]);
-  some = bench_time (n, n / 10, pause, ping, &ends[0]);
+  some = bench_time (n, n / 10, pause, call, &ends[0]);
   g_array_append_vals (times, some->data, some->len);
   sched_setaffinity (0, sizeof before, &before);
   close (ends[0]);
@@ -76,7 +78,7 @@ bench_time_ping_pong (guint n, guint pause)
   GArray *times = g_array_new (FALSE, FALSE, sizeof (double));
 
   for (guint i = 0; i < N_PAIRS; i++)
-    time_pair (times, MAX (n / N_PAIRS, 1), pause, FALSE);
+    time_pair (times, MAX (n / N_PAIRS, 1), pause, FALSE, ping, echo_messages);
   return times;
 }
 
@@ -101,7 +103,71 @@ bench_ping_pong_pinned (const BenchScale *scale)
 {
   g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
 
-  time_pair (times, bench_count (scale, 20000), 0, TRUE);
+  time_pair (times, bench_count (scale, 20000), 0, TRUE, ping, echo_messages);
+  return bench_median (times);
+}
+
+/* --- with what a call is made of ------------------------------------------------------------------ */
+
+/* What every interface of this kind has to make: an object for who waits, and GVariants of the arguments and of the
+ * result, on both sides. */
+static GVariant *
+read_variant (const char *message)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new (message, sizeof (guint32));
+  g_autoptr (GVariant) variant
+      = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_UINT32, bytes, FALSE));
+
+  return g_variant_is_normal_form (variant) ? g_steal_pointer (&variant) : NULL;
+}
+
+static void
+write_variant (char *message, GVariant *variant)
+{
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (variant);
+
+  g_variant_store (sunk, message);
+}
+
+static void G_GNUC_NORETURN
+echo_variants (int fd)
+{
+  char message[MESSAGE_SIZE] = { 0 };
+
+  while (read (fd, message, sizeof message) == sizeof message)
+    {
+      g_autoptr (GVariant) args = read_variant (message);
+
+      write_variant (message, g_variant_new_uint32 (g_variant_get_uint32 (args)));
+      if (write (fd, message, sizeof message) != sizeof message)
+        break;
+    }
+  _exit (0);
+}
+
+static gboolean
+call_bare (gpointer data)
+{
+  const int *fd = data;
+  char message[MESSAGE_SIZE] __attribute__ ((aligned (8))) = { 0 };
+  g_autoptr (GObject) future = g_object_new (G_TYPE_OBJECT, NULL);
+  g_autoptr (GVariant) result = NULL;
+
+  write_variant (message, g_variant_new_uint32 (1));
+  if (write (*fd, message, sizeof message) != sizeof message ||
+      read (*fd, message, sizeof message) != sizeof message)
+    return FALSE;
+  result = read_variant (message);
+  return g_variant_get_uint32 (result) == 1;
+}
+
+double
+bench_bare_call_sparse (const BenchScale *scale)
+{
+  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
+
+  for (guint i = 0; i < N_PAIRS; i++)
+    time_pair (times, MAX (bench_count (scale, 300) / N_PAIRS, 1), 5000, FALSE, call_bare, echo_variants);
   return bench_median (times);
 }
 

@@ -112,6 +112,11 @@ LokyFillResult loky_channel_fill (LokyChannel *self, gboolean wait, GError **err
 /* Whether the last fill took all that there was: another one would probably find nothing. A hint: who
  * must know calls fill until AGAIN. */
 gboolean loky_channel_is_drained (LokyChannel *self);
+/* The reader: how many bytes it has read. */
+guint64 loky_channel_get_n_received (LokyChannel *self);
+
+/* Any thread: how many bytes were sent, each after it was. */
+guint64 loky_channel_get_n_sent (LokyChannel *self);
 
 /* The next whole frame, if there is one. */
 LokyFrameStatus loky_channel_next_frame (LokyChannel *self, LokyFrame *frame, GError **error);

@@ -50,12 +50,14 @@ struct _LokyChannel
   GMutex write_lock;
   GQueue sending; /* of Item, before those in the outbox; write_lock */
   gboolean wants_write; /* write_lock */
+  guint64 n_sent;       /* bytes; atomic */
   LokyChannelWantWrite want_write;
   gpointer want_write_data;
 
   /* the reader's */
   gboolean memory_only;
   gboolean is_drained; /* the last read took all there was */
+  guint64 n_received;  /* bytes */
   guint8 *input;
   gsize input_capacity;
   gsize input_start;
@@ -455,6 +457,7 @@ send_item (LokyChannel *self, Item *item)
   if (sent < 0)
     return FALSE;
   item->offset += (gsize) sent;
+  __atomic_add_fetch (&self->n_sent, (guint64) sent, __ATOMIC_RELEASE);
   return TRUE;
 }
 
@@ -734,8 +737,21 @@ loky_channel_fill (LokyChannel *self, gboolean wait, GError **error)
   if (got == 0)
     return LOKY_FILL_EOF;
   self->input_end += (gsize) got;
+  self->n_received += (guint64) got;
   self->is_drained = (gsize) got < vector.iov_len;
   return LOKY_FILL_DATA;
+}
+
+guint64
+loky_channel_get_n_sent (LokyChannel *self)
+{
+  return __atomic_load_n (&self->n_sent, __ATOMIC_ACQUIRE);
+}
+
+guint64
+loky_channel_get_n_received (LokyChannel *self)
+{
+  return self->n_received;
 }
 
 gboolean

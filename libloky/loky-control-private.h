@@ -98,6 +98,8 @@ typedef struct
   guint64 sent_to_worker __attribute__ ((aligned (LOKY_CONTROL_PAGE_SIZE)));
   guint64 spin_time;    /* how long the worker may spin, in ns */
   guint64 heard;        /* "sending" after something was read */
+  guint64 readings;     /* odd while something is being read */
+  guint64 n_received;   /* bytes, in all */
   guint32 is_attentive; /* answers that are left here are seen */
   guint64 n_left __attribute__ ((aligned (64))); /* tasks, in all */
   LokyControlNote tasks[LOKY_CONTROL_N_NOTES] __attribute__ ((aligned (64)));
@@ -150,8 +152,9 @@ void loky_control_set_spin_time (LokyControl *self, gint64 spin_time);
 /* Parent. Whether it would be woken by something that is sent now, on the CPU of who sends it perhaps. */
 gboolean loky_control_is_asleep (LokyControl *self);
 LokyPhase loky_control_get_phase (LokyControl *self);
-/* Parent: after it has read from the channel, and before it takes answers. */
-void loky_control_note_heard (LokyControl *self);
+/* Parent: around reading from the channel, and before it takes answers. @n_received: bytes, in all. */
+void loky_control_begin_reading (LokyControl *self);
+void loky_control_end_reading (LokyControl *self, guint64 n_received);
 /* Parent. Whoever said that it is looks for answers after it has said that it is not. */
 void loky_control_set_attentive (LokyControl *self, gboolean is_attentive);
 gboolean loky_control_has_answers (LokyControl *self);
@@ -181,6 +184,8 @@ void loky_control_note_taken (LokyControl *self, guint64 n_taken);
 /* Worker: after it has handled so many messages. */
 void loky_control_note_handled (LokyControl *self, guint64 n_handled);
 
+/* Worker: what was received from it, and an odd or another number if that changes. */
+guint64 loky_control_get_readings (LokyControl *self, guint64 *n_received);
 /* Worker, before it sends its @n-th message. */
 void loky_control_note_sending (LokyControl *self, guint64 n);
 /* Worker, which has sent @n_sent. Whether leave_answer() is worth trying. */

@@ -303,10 +303,25 @@ loky_control_set_attentive (LokyControl *self, gboolean is_attentive)
 }
 
 void
-loky_control_note_heard (LokyControl *self)
+loky_control_begin_reading (LokyControl *self)
 {
+  __atomic_add_fetch (&self->area->readings, 1, __ATOMIC_SEQ_CST);
+}
+
+void
+loky_control_end_reading (LokyControl *self, guint64 n_received)
+{
+  __atomic_store_n (&self->area->n_received, n_received, __ATOMIC_SEQ_CST);
+  __atomic_add_fetch (&self->area->readings, 1, __ATOMIC_SEQ_CST);
   __atomic_store_n (&self->area->heard, __atomic_load_n (&self->area->sending, __ATOMIC_SEQ_CST),
                     __ATOMIC_SEQ_CST);
+}
+
+guint64
+loky_control_get_readings (LokyControl *self, guint64 *n_received)
+{
+  *n_received = __atomic_load_n (&self->area->n_received, __ATOMIC_SEQ_CST);
+  return __atomic_load_n (&self->area->readings, __ATOMIC_SEQ_CST);
 }
 
 void

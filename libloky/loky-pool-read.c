@@ -406,8 +406,9 @@ fill (LokyPoolWorker *worker, GError **error)
 
   __atomic_store_n (&worker->sent_seen, loky_control_get_sent_from_worker (&worker->control),
                     __ATOMIC_RELAXED);
+  loky_control_begin_reading (&worker->control);
   result = loky_channel_fill (worker->channel, FALSE, error);
-  loky_control_note_heard (&worker->control);
+  loky_control_end_reading (&worker->control, loky_channel_get_n_received (worker->channel));
   return result;
 }
 

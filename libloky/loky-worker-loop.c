@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-worker-private.h"
 
-#include <fcntl.h>
-#include <linux/sockios.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "loky-error.h"
 #include "loky-plugin-loader-private.h"
@@ -19,13 +14,11 @@
 #include "loky-value-private.h"
 #include "loky-watchdog-private.h"
 #include "loky-worker-chunk-private.h"
+#include "loky-worker-integrity-private.h"
 #include "loky-worker-segments-private.h"
 
 /* How a worker exits that cannot go on: EX_SOFTWARE of sysexits.h. */
 #define EXIT_RUINED 70
-
-/* What tells the channel's descriptor from others (F_SETSIG); it is what it would raise anyway, if it were asked to. */
-#define CHANNEL_MARK SIGIO
 
 /* A pause that was longer than so many times what may be spun ended by being woken, which takes time too. */
 #define PAUSE_FACTOR 2
@@ -43,12 +36,7 @@ struct _LokyWorker
   guint64 n_taken;   /* tasks that were left in the control area */
   GHashTable *names; /* number → name of a task */
   GHashTable *tasks; /* number → LokyLoadedTask */
-  pid_t pid;
-  const volatile guint8 *original; /* 1, in a fork()ed copy 0; or NULL */
-  gboolean is_marked; /* the channel's descriptor is */
-  dev_t channel_device;
-  ino_t channel_inode;
-  int n_unread; /* what the parent has not read of what was sent, as the kernel counts it, at the most */
+  LokyWorkerIntegrity integrity;
   LokySpin spin;
   guint64 sent_seen;  /* sent_to_worker, before the last read */
   gint64 last_pause; /* how long it waited for what came last, in ns */
@@ -113,53 +101,15 @@ tidy_up (GMainContext *before)
   pthread_sigmask (SIG_SETMASK, &none, NULL);
 }
 
-/* Without a system call where the kernel knows how (since 4.14). */
-static gboolean
-is_copy (Worker *self)
-{
-  return self->original != NULL ? *self->original == 0 : getpid () != self->pid;
-}
-
-/* The signal of a descriptor that was never asked to raise one is nobody's but ours to set. */
-static gboolean
-mark_channel (int fd)
-{
-  return fcntl (fd, F_SETSIG, CHANNEL_MARK) == 0 && fcntl (fd, F_GETSIG) == CHANNEL_MARK;
-}
-
-static gboolean
-is_own_channel (Worker *self)
-{
-  int fd = loky_channel_get_fd (self->setup->channel);
-  struct stat info;
-
-  if (self->is_marked)
-    return fcntl (fd, F_GETSIG) == CHANNEL_MARK;
-  return fstat (fd, &info) == 0 && info.st_dev == self->channel_device &&
-         info.st_ino == self->channel_inode;
-}
-
-/* Whether nothing was written to the channel since this was asked last, by whoever. */
-static gboolean
-is_undisturbed (Worker *self)
-{
-  int n_unread = G_MAXINT;
-  gboolean is_undisturbed = ioctl (loky_channel_get_fd (self->setup->channel), SIOCOUTQ, &n_unread) == 0 &&
-                            n_unread <= self->n_unread;
-
-  self->n_unread = n_unread;
-  return is_undisturbed;
-}
-
 /* A task may have forked and returned twice, or closed or replaced the descriptor: what would be
  * written then would not be the protocol, or come from the wrong process. */
 static void
 check_integrity (Worker *self)
 {
   /* The child of a task's fork() must do nothing in our name. */
-  if (is_copy (self))
+  if (loky_worker_integrity_is_copy (&self->integrity))
     _exit (0);
-  if (is_own_channel (self))
+  if (loky_worker_integrity_has_channel (&self->integrity))
     return;
   loky_control_set_reason (&self->setup->control,
                            "a task closed or replaced the descriptor of the worker's channel");
@@ -174,7 +124,7 @@ send (Worker *self)
   if (!loky_channel_flush_wait (self->setup->channel))
     _exit (1);
   loky_control_tell_parent (&self->setup->control);
-  is_undisturbed (self);
+  loky_worker_integrity_note_sent (&self->integrity);
 }
 
 static void
@@ -217,7 +167,8 @@ leave_result (Worker *self,
                                .run_time = run_time };
 
   if (!loky_control_is_listened_to (control, self->n_sent) || message.size > sizeof note.body ||
-      loky_task_context_has_told_progress (context) || !is_undisturbed (self))
+      loky_task_context_has_told_progress (context) ||
+      !loky_worker_integrity_is_undisturbed (&self->integrity))
     return FALSE;
   message.data = g_variant_get_data (result);
   note.length = (guint16) loky_message_write_value (note.body, sizeof note.body, &message);
@@ -728,47 +679,23 @@ initialize (Worker *self)
   return FALSE;
 }
 
-/* A byte that is 1 here, and 0 in whatever is fork()ed; or NULL. */
-static const volatile guint8 *
-make_mark (void)
-{
-  gsize size = (gsize) sysconf (_SC_PAGESIZE);
-  guint8 *mark = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-  if (mark == MAP_FAILED)
-    return NULL;
-  if (madvise (mark, size, MADV_WIPEONFORK) != 0)
-    {
-      munmap (mark, size);
-      return NULL;
-    }
-  *mark = 1;
-  return mark;
-}
-
 static gboolean
 worker_init (Worker *self, LokyWorkerSetup *setup)
 {
-  struct stat info;
   GVariantIter iter;
   GVariant *refusal;
 
-  if (fstat (loky_channel_get_fd (setup->channel), &info) != 0)
-    return FALSE;
   *self = (Worker){
     .setup = setup,
-    .pid = getpid (),
-    .original = make_mark (),
     .segments = loky_worker_segments_new (setup->channel),
-    .is_marked = mark_channel (loky_channel_get_fd (setup->channel)),
-    .channel_device = info.st_dev,
-    .channel_inode = info.st_ino,
     .names = g_hash_table_new_full (NULL, NULL, NULL, g_free),
     .tasks = g_hash_table_new (NULL, NULL),
     .surroundings = { .worker_id = setup->worker_id,
                       .channel = setup->channel,
                       .control = &setup->control },
   };
+  if (!loky_worker_integrity_init (&self->integrity, setup->channel, &setup->control))
+    return FALSE;
   self->surroundings.loader
       = loky_plugin_loader_new ((const char *const *) setup->plugin_path, &setup->control);
   g_variant_iter_init (&iter, setup->refusals);
@@ -787,7 +714,7 @@ thread_ended (void *data)
 {
   Worker *self = data;
 
-  if (getpid () != self->pid)
+  if (loky_worker_integrity_is_copy (&self->integrity))
     _exit (0);
   loky_control_set_reason (&self->setup->control, "a task ended the thread that runs tasks");
   _exit (EXIT_RUINED);
@@ -804,7 +731,7 @@ run (Worker *self)
   loky_control_set_phase (&setup->control, LOKY_PHASE_SERVING);
   loky_channel_append_variant (setup->channel, LOKY_MESSAGE_HELLO, 0, 0,
                                g_variant_new (LOKY_MESSAGE_HELLO_TYPE, LOKY_VERSION,
-                                              (guint32) self->pid),
+                                              (guint32) self->integrity.pid),
                                NULL, 0);
   send (self);
   /* While the first task is on its way. */

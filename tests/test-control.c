@@ -352,7 +352,8 @@ test_answer_behind_a_message (Fixture *fixture, gconstpointer user_data)
   loky_control_note_sending (&fixture->worker, 1);
   g_assert_true (loky_control_is_listened_to (&fixture->worker, 1));
   g_assert_true (leave_answer (fixture, 1, 3, 7));
-  loky_control_note_heard (&fixture->parent);
+  loky_control_begin_reading (&fixture->parent);
+  loky_control_end_reading (&fixture->parent, 0);
   assert_answers (fixture, numbers, 1);
   g_assert_false (loky_control_is_listened_to (&fixture->worker, 1));
   g_assert_false (leave_answer (fixture, 1, 3, 8));
@@ -360,7 +361,8 @@ test_answer_behind_a_message (Fixture *fixture, gconstpointer user_data)
   /* Somebody has written over the number. */
   loky_control_note_sending (&fixture->worker, 5);
   g_assert_false (loky_control_is_listened_to (&fixture->worker, 1));
-  loky_control_note_heard (&fixture->parent);
+  loky_control_begin_reading (&fixture->parent);
+  loky_control_end_reading (&fixture->parent, 0);
   g_assert_false (loky_control_is_listened_to (&fixture->worker, 1));
 }
 

@@ -90,7 +90,8 @@ check_notes (LokyControl *control, guint64 number)
   loky_control_read_answer (control, (guint) number, &note);
   note.length %= sizeof note.body + 1;
   note.slot = 9;
-  loky_control_note_heard (control);
+  loky_control_begin_reading (control);
+  loky_control_end_reading (control, number);
   if (loky_control_leave_task (control, number, &n_left, &note, &is_asleep))
     g_assert (n_left == number + 1 && loky_control_peek_task (control, number) != NULL);
   if (loky_control_leave_answer (control, number, &note))
