@@ -150,7 +150,7 @@ call_bare (gpointer data)
 {
   const int *fd = data;
   char message[MESSAGE_SIZE] __attribute__ ((aligned (8))) = { 0 };
-  g_autoptr (GObject) future = g_object_new (G_TYPE_OBJECT, NULL);
+  g_autoptr (GObject) future G_GNUC_UNUSED = g_object_new (G_TYPE_OBJECT, NULL);
   g_autoptr (GVariant) result = NULL;
 
   write_variant (message, g_variant_new_uint32 (1));
