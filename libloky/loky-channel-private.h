@@ -99,6 +99,8 @@ LokyFlushResult loky_channel_flush (LokyChannel *self);
 
 /* Like flush, but waits for room; for the worker's end. FALSE: the other end is gone. */
 gboolean loky_channel_flush_wait (LokyChannel *self);
+/* Until nothing is left to be sent, by whichever thread. */
+gboolean loky_channel_flush_all (LokyChannel *self);
 
 /* Takes out one value that could not be sent; FALSE if there is none. The caller owns the error. */
 gboolean loky_channel_take_failure (LokyChannel *self, LokySendFailure *failure);

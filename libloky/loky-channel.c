@@ -581,6 +581,23 @@ loky_channel_flush (LokyChannel *self)
 }
 
 gboolean
+loky_channel_flush_all (LokyChannel *self)
+{
+  gboolean is_empty = FALSE;
+
+  while (!is_empty)
+    {
+      if (!loky_channel_flush_wait (self))
+        return FALSE;
+      /* Who has the lock may be about to send the rest. */
+      g_mutex_lock (&self->write_lock);
+      is_empty = g_queue_is_empty (&self->sending) && !has_outbox (self);
+      g_mutex_unlock (&self->write_lock);
+    }
+  return TRUE;
+}
+
+gboolean
 loky_channel_flush_wait (LokyChannel *self)
 {
   for (;;)

@@ -135,6 +135,8 @@ void loky_control_queue (LokyControl *self, guint slot, guint64 number);
 gboolean loky_control_recall (LokyControl *self, guint slot, guint64 number);
 /* Parent. Whether the slot holds what it may hold while the worker has the task. */
 gboolean loky_control_is_sound (LokyControl *self, guint slot, guint64 number);
+/* Parent. TRUE: it can be had back. */
+gboolean loky_control_is_queued (LokyControl *self, guint slot, guint64 number);
 /* Parent. TRUE: the worker has begun it, at @started (as it says). */
 gboolean loky_control_is_running (LokyControl *self, guint slot, guint64 number, gint64 *started);
 void loky_control_cancel (LokyControl *self, guint slot, guint64 number);

@@ -147,6 +147,13 @@ loky_control_is_sound (LokyControl *self, guint slot, guint64 number)
 }
 
 gboolean
+loky_control_is_queued (LokyControl *self, guint slot, guint64 number)
+{
+  return __atomic_load_n (&self->area->slots[slot].word, __ATOMIC_ACQUIRE) ==
+         make_word (number, LOKY_SLOT_QUEUED);
+}
+
+gboolean
 loky_control_is_running (LokyControl *self, guint slot, guint64 number, gint64 *started)
 {
   LokyControlSlot *it = &self->area->slots[slot];

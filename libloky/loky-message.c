@@ -75,7 +75,10 @@ loky_message_write_value (guint8 *out, gsize most, const LokyValueMessage *value
   length = loky_message_value_overhead (value) + value->size;
   if (length > most)
     return 0;
-  memcpy (write_head (out, value), value->data, value->size);
+  out = write_head (out, value);
+  /* An empty one may have no data. */
+  if (value->size > 0)
+    memcpy (out, value->data, value->size);
   return length;
 }
 

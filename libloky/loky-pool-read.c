@@ -250,7 +250,9 @@ owes_answer_locked (LokyPoolWorker *worker)
 {
   LokySchedulerTask *oldest = g_queue_peek_head (&worker->scheduling.tasks);
 
-  return oldest != NULL && oldest->number < worker->last_answered;
+  /* One that was not begun may never have been sent, which its sender is about to say. */
+  return oldest != NULL && oldest->number < worker->last_answered &&
+         !loky_control_is_queued (&worker->control, oldest->slot, oldest->number);
 }
 
 static gboolean
@@ -439,8 +441,11 @@ leave_to_monitor (LokyPool *self, LokyPoolWorker *worker, GError *error)
 /* Nothing is left to be read, and an answer is missing: somebody has written over it, or over the slot of its
  * task. */
 static gboolean
-check_debts (LokyPoolWorker *worker, GError **error)
+check_debts (LokyPool *self, LokyPoolWorker *worker, GError **error)
 {
+  loky_pool_lock (self);
+  worker->owes_answer = owes_answer_locked (worker);
+  loky_pool_unlock (self);
   if (!worker->owes_answer)
     return TRUE;
   worker->writes_nonsense = TRUE;
@@ -460,12 +465,20 @@ read_some (LokyPool *self,
 {
   while (n_fills-- > 0)
     {
+      gboolean owes_answer = worker->owes_answer;
       LokyFillResult result = fill (worker, error);
 
       if (result != LOKY_FILL_ERROR && !read_frames (self, worker, deferred, error))
         return LOKY_FILL_ERROR;
-      if (result == LOKY_FILL_AGAIN && !check_debts (worker, error))
+      if (result == LOKY_FILL_AGAIN && owes_answer && !check_debts (self, worker, error))
         return LOKY_FILL_ERROR;
+      /* One that was left may be seen before the message that was sent before it: the socket has to be read
+       * again. */
+      if (result == LOKY_FILL_AGAIN && !owes_answer && worker->owes_answer)
+        {
+          n_fills = MAX (n_fills, 1);
+          continue;
+        }
       if (result != LOKY_FILL_DATA)
         return result;
       if (!to_the_end && !worker->owes_answer && loky_channel_is_drained (worker->channel))

@@ -977,9 +977,13 @@ loky_scheduler_worker_dying (LokyScheduler *self,
                              gint64 now,
                              GArray *actions)
 {
+  gboolean has_served = worker->has_served;
+
   mark_dying (self, worker, now);
-  /* Short tasks may have waited for this one rather than go to one that rests. */
-  dispatch (self, now, actions);
+  /* Short tasks may have waited for this one rather than go to one that rests. A failed start is told by its end,
+   * which is when the next one is decided. */
+  if (has_served)
+    dispatch (self, now, actions);
 }
 
 static void

@@ -20,6 +20,9 @@
 /* How a worker exits that cannot go on: EX_SOFTWARE of sysexits.h. */
 #define EXIT_RUINED 70
 
+/* How many tasks that were left are done before the socket is looked at. */
+#define LEFT_AT_ONCE 16
+
 /* A pause that was longer than so many times what may be spun ended by being woken, which takes time too. */
 #define PAUSE_FACTOR 2
 
@@ -116,12 +119,20 @@ check_integrity (Worker *self)
   _exit (EXIT_RUINED);
 }
 
+/* Before a message is put into the outbox: another thread may send it from there, and the parent read it, before
+ * send() does. */
+static void
+begin_message (Worker *self)
+{
+  loky_control_note_sending (&self->setup->control, ++self->n_sent);
+}
+
+/* All that is in the outbox, however many threads send. */
 static void
 send (Worker *self)
 {
-  loky_control_note_sending (&self->setup->control, ++self->n_sent);
   /* The parent is gone: the watchdog is about to say so. */
-  if (!loky_channel_flush_wait (self->setup->channel))
+  if (!loky_channel_flush_all (self->setup->channel))
     _exit (1);
   loky_control_tell_parent (&self->setup->control);
   loky_worker_integrity_note_sent (&self->integrity);
@@ -140,6 +151,7 @@ answer_failure (Worker *self,
   if (task_error->message != NULL)
     message = g_utf8_make_valid (task_error->message,
                                  (gssize) strnlen (task_error->message, LOKY_MESSAGE_MAX_ERROR));
+  begin_message (self);
   loky_channel_append_variant (self->setup->channel, LOKY_MESSAGE_FAILURE, slot, number,
                                g_variant_new (LOKY_MESSAGE_FAILURE_TYPE, domain != NULL ? domain : "",
                                               task_error->code, message != NULL ? message : "",
@@ -195,6 +207,7 @@ answer_result (Worker *self,
     }
   if (buffers == NULL && leave_result (self, job, type, context, result, run_time))
     return;
+  begin_message (self);
   loky_channel_append_value (self->setup->channel, type, job->slot, job->number, &message, result,
                              buffers);
   send (self);
@@ -439,6 +452,7 @@ handle_task (Worker *self, LokyFrame *frame, GError **error)
     {
       if (job.message.place == LOKY_PLACE_SEGMENT)
         {
+          begin_message (self);
           loky_channel_append (self->setup->channel, LOKY_MESSAGE_RELEASE, 0, job.message.segment);
           send (self);
         }
@@ -488,11 +502,18 @@ handle_refuse (Worker *self, LokyFrame *frame, GError **error)
   return TRUE;
 }
 
+/* Whether the parent leaves no task while there is one of that type. */
+static gboolean
+is_in_turn (guint8 type)
+{
+  return type != LOKY_MESSAGE_RELEASE && type != LOKY_MESSAGE_LOOK;
+}
+
 /* FALSE: the parent is not what it was. */
 static gboolean
 handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
 {
-  if (frame->header.type != LOKY_MESSAGE_RELEASE && frame->header.type != LOKY_MESSAGE_LOOK)
+  if (is_in_turn (frame->header.type))
     self->n_handled++;
   switch (frame->header.type)
     {
@@ -534,6 +555,18 @@ fill_asleep (Worker *self, GError **error)
   return result;
 }
 
+/* While there are tasks to do: only what was sent since. */
+static LokyFillResult
+fill_between (Worker *self, GError **error)
+{
+  guint64 sent = loky_control_get_sent_to_worker (&self->setup->control);
+
+  if (sent == self->sent_seen)
+    return LOKY_FILL_AGAIN;
+  self->sent_seen = sent;
+  return loky_channel_fill (self->setup->channel, FALSE, error);
+}
+
 /* Waits for what comes next, and reads it. Where the last pause was short the next one is expected to be. */
 static LokyFillResult
 fill (Worker *self, GError **error)
@@ -544,6 +577,8 @@ fill (Worker *self, GError **error)
   LokyFillResult result = LOKY_FILL_AGAIN;
   gint64 start;
 
+  if (loky_control_peek_task (control, self->n_taken) != NULL)
+    return fill_between (self, error);
   if (spin_time == 0)
     return fill_asleep (self, error);
   start = loky_spin_now ();
@@ -552,7 +587,7 @@ fill (Worker *self, GError **error)
       {
         guint64 sent = loky_control_get_sent_to_worker (control);
 
-        if (loky_control_peek_task (control, self->n_taken) != NULL)
+        if (sent == self->sent_seen && loky_control_peek_task (control, self->n_taken) != NULL)
           {
             self->last_pause = loky_spin_now () - start;
             return LOKY_FILL_AGAIN;
@@ -569,15 +604,15 @@ fill (Worker *self, GError **error)
   return result;
 }
 
-/* What the parent has left instead of sending it, all of it: it comes before what it has sent since. */
+/* What the parent has left instead of sending it, at most @most. */
 static gboolean
-handle_left_tasks (Worker *self, GError **error)
+handle_left_tasks (Worker *self, guint most, GError **error)
 {
   LokyControl *control = &self->setup->control;
   const LokyControlNote *note;
   gboolean leaves = FALSE;
 
-  while ((note = loky_control_peek_task (control, self->n_taken)) != NULL)
+  while (most-- > 0 && (note = loky_control_peek_task (control, self->n_taken)) != NULL)
     {
       LokyFrame frame;
 
@@ -605,7 +640,12 @@ serve (Worker *self, GError **error)
     {
       LokyFrameStatus status = loky_channel_next_frame (channel, &frame, error);
 
-      if (status == LOKY_FRAME_INVALID || !handle_left_tasks (self, error))
+      if (status == LOKY_FRAME_INVALID)
+        return FALSE;
+      /* They come before what was sent since, which is when nothing more is left. Else what may be sent at any time
+       * is to be read now and then. */
+      if ((status != LOKY_FRAME_COMPLETE || is_in_turn (frame.header.type)) &&
+          !handle_left_tasks (self, status == LOKY_FRAME_COMPLETE ? G_MAXUINT : LEFT_AT_ONCE, error))
         return FALSE;
       if (status == LOKY_FRAME_COMPLETE)
         {
@@ -673,6 +713,7 @@ initialize (Worker *self)
   tidy_up (NULL);
   if (is_done)
     return TRUE;
+  begin_message (self);
   loky_channel_append_variant (setup->channel, LOKY_MESSAGE_START_FAILED, 0, 1,
                                g_variant_new (LOKY_MESSAGE_NAME_TYPE, error->message), NULL, 0);
   send (self);
@@ -729,6 +770,7 @@ run (Worker *self)
   if (!initialize (self))
     return EXIT_RUINED;
   loky_control_set_phase (&setup->control, LOKY_PHASE_SERVING);
+  begin_message (self);
   loky_channel_append_variant (setup->channel, LOKY_MESSAGE_HELLO, 0, 0,
                                g_variant_new (LOKY_MESSAGE_HELLO_TYPE, LOKY_VERSION,
                                               (guint32) self->integrity.pid),
@@ -742,6 +784,7 @@ run (Worker *self)
     }
   loky_plugin_loader_finish (self->surroundings.loader);
   check_integrity (self);
+  begin_message (self);
   loky_channel_append (setup->channel, LOKY_MESSAGE_GOODBYE, 0, 0);
   send (self);
   return 0;

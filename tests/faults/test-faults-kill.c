@@ -74,7 +74,9 @@ measure (HostileFixture *fixture, int sent[5], int read[6])
   static const End ends[N_TASKS];
   const HostileBoard *board = fixture->board;
 
-  run_round (fixture, 0, -1, -1, 0, ends, 1);
+  /* On a machine that is busy with others a task may be taken back and sent once more. */
+  for (guint i = 0; i < 10 && (i == 0 || board->n_read_marks != 7); i++)
+    run_round (fixture, 0, -1, -1, 0, ends, 1);
   /* A RELEASE of the segment may be among what was read: it came in nobody's way before LEAVE. */
   g_assert_cmpint (board->n_sent_marks, ==, 5);
   g_assert_cmpint (board->n_read_marks, ==, 7);
