@@ -51,6 +51,7 @@ struct _LokyChannel
   GQueue sending; /* of Item, before those in the outbox; write_lock */
   gboolean wants_write; /* write_lock */
   guint64 n_sent;       /* bytes; atomic */
+  guint8 substitute;    /* constant */
   LokyChannelWantWrite want_write;
   gpointer want_write_data;
 
@@ -177,6 +178,12 @@ loky_channel_set_want_write (LokyChannel *self, LokyChannelWantWrite func, gpoin
 }
 
 void
+loky_channel_set_substitute (LokyChannel *self, guint8 type)
+{
+  self->substitute = type;
+}
+
+void
 loky_channel_set_memory_only (LokyChannel *self)
 {
   self->memory_only = TRUE;
@@ -190,16 +197,22 @@ loky_channel_get_segments (LokyChannel *self)
 
 /* An empty item at the end of the outbox; without @has_bytes those are made when it is sent. */
 static Item *
+item_new (gboolean has_bytes)
+{
+  Item *item = g_new0 (Item, 1);
+
+  item->link.data = item;
+  item->bytes = has_bytes ? g_byte_array_new () : NULL;
+  return item;
+}
+
+static Item *
 push_item_locked (LokyChannel *self, gboolean has_bytes)
 {
   Item *item = has_bytes ? g_steal_pointer (&self->spare) : NULL;
 
   if (item == NULL)
-    {
-      item = g_new0 (Item, 1);
-      item->link.data = item;
-      item->bytes = has_bytes ? g_byte_array_new () : NULL;
-    }
+    item = item_new (has_bytes);
   g_queue_push_tail_link (&self->outbox, &item->link);
   return item;
 }
@@ -400,8 +413,9 @@ item_fill_segment (LokyChannel *self, Item *item, GError **error)
   return TRUE;
 }
 
+/* Of what is first to be sent. */
 static void
-add_failure (LokyChannel *self, Item *item, GError *error)
+give_up_item (LokyChannel *self, Item *item, GError *error)
 {
   LokySendFailure *failure = g_new0 (LokySendFailure, 1);
 
@@ -411,6 +425,13 @@ add_failure (LokyChannel *self, Item *item, GError *error)
   g_mutex_lock (&self->outbox_lock);
   g_queue_push_tail (&self->failures, failure);
   g_mutex_unlock (&self->outbox_lock);
+
+  item_free (pop_item (&self->sending));
+  if (self->substitute == 0)
+    return;
+  item = item_new (TRUE);
+  append_header (item->bytes, &(LokyFrameHeader){ .type = self->substitute });
+  g_queue_push_head_link (&self->sending, &item->link);
 }
 
 gboolean
@@ -499,16 +520,14 @@ refuse_item (LokyChannel *self, Item *item, int error_number)
   if (item->n_fds == 0 || item->offset > 0 || item->header.number == 0 || error_number == EPIPE ||
       error_number == ECONNRESET || error_number == ENOTCONN)
     return FALSE;
-  add_failure (self, item,
-               g_error_new (LOKY_ERROR, LOKY_ERROR_RESOURCES,
-                            "The descriptors of a value cannot be sent: %s",
-                            g_strerror (error_number)));
   if (item->segment > 0)
     {
       loky_segment_pool_sent (&self->segments, item->segment);
       loky_segment_pool_release (&self->segments, item->segment);
     }
-  item_free (pop_item (&self->sending));
+  give_up_item (self, item,
+                g_error_new (LOKY_ERROR, LOKY_ERROR_RESOURCES,
+                             "The descriptors of a value cannot be sent: %s", g_strerror (error_number)));
   return TRUE;
 }
 
@@ -522,8 +541,7 @@ send_all_locked (LokyChannel *self)
 
       if (item->value != NULL && !item_fill_segment (self, item, &error))
         {
-          add_failure (self, item, error);
-          item_free (pop_item (&self->sending));
+          give_up_item (self, item, error);
           continue;
         }
       if (!send_item (self, item))

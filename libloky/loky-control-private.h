@@ -23,8 +23,8 @@
  *
  * In the same way the parent may leave small tasks, in a ring. The worker looks there until it sleeps, and once
  * more after it has said that it does; the parent looks after it has left one whether it sleeps, and wakes it by a
- * message. Tasks stay in their order: one is left only when the worker has handled all messages that were put into
- * the outbox, and the worker handles what was left before it handles a message. tests/model/tasks.pml shows it.
+ * message unless there is one already that it has not handled. Tasks stay in their order: with each is written how
+ * many messages had been put into the outbox before it. tests/model/tasks.pml shows it.
  *
  * Every access to a slot is atomic: callable from any thread of either process. */
 
@@ -37,7 +37,7 @@ G_BEGIN_DECLS
 #define LOKY_CONTROL_REASON_SIZE 256
 #define LOKY_CONTROL_PATH_SIZE 1024
 #define LOKY_CONTROL_MAX_SPIN_TIME (1000 * 1000 * 1000) /* ns */
-#define LOKY_CONTROL_MAX_NOTE 112
+#define LOKY_CONTROL_MAX_NOTE 104 /* bytes */
 #define LOKY_CONTROL_N_WORDS (LOKY_CONTROL_N_SLOTS / 64)
 #define LOKY_CONTROL_N_NOTES 128 /* tasks; a power of two */
 #define LOKY_CONTROL_PAGE_SIZE 4096
@@ -62,6 +62,7 @@ typedef struct
 /* What a message would hold. */
 typedef struct
 {
+  guint64 n_before; /* of a task: how many messages are to be handled before it */
   guint64 number;
   guint32 slot;
   guint16 type;
@@ -173,17 +174,18 @@ gboolean loky_control_claim (LokyControl *self, guint slot, guint64 number);
 gboolean loky_control_is_cancelled (LokyControl *self, guint slot, guint64 number);
 void loky_control_set_progress (LokyControl *self, guint slot, gdouble progress);
 
-/* Parent, who has put @n_put messages into the outbox, and left @n_left tasks, which is raised. @note: slot, number,
- * type and length; the rest of it is its body. FALSE: it is to be sent. @is_asleep: the worker is to be woken. */
+/* Parent, who has left @n_left tasks, which is raised. @note: all but the rest of its body; "n_before" is how many
+ * messages were put into the outbox. FALSE: it is to be sent. @has_to_wake: the worker may sleep, and nothing is on
+ * its way that wakes it. */
 gboolean loky_control_leave_task (LokyControl *self,
-                                  guint64 n_put,
                                   guint64 *n_left,
                                   const LokyControlNote *note,
-                                  gboolean *is_asleep);
-/* Worker, which has taken @n_taken: the next task that was left, until note_taken(); or NULL. */
-const LokyControlNote *loky_control_peek_task (LokyControl *self, guint64 n_taken);
+                                  gboolean *has_to_wake);
+/* Worker, which has handled @n_handled messages and taken @n_taken tasks: the next one if it was left and it is its
+ * turn, until note_taken(); or NULL. */
+const LokyControlNote *loky_control_peek_task (LokyControl *self, guint64 n_handled, guint64 n_taken);
 void loky_control_note_taken (LokyControl *self, guint64 n_taken);
-/* Worker: after it has handled so many messages. */
+/* Worker: after it has handled so many messages, and before it says that it sleeps. */
 void loky_control_note_handled (LokyControl *self, guint64 n_handled);
 
 /* Worker: what was received from it, and an odd or another number if that changes. */

@@ -399,31 +399,40 @@ loky_control_protect (LokyControl *self)
 
 /* --- tasks that are left --------------------------------------------------------------------------- */
 
+/* Whether it sleeps until something is sent that was not put into the outbox yet: what it had handled was written
+ * before it said that it sleeps. */
+static gboolean
+has_to_be_woken (LokyControl *self, guint64 n_put)
+{
+  return loky_control_is_asleep (self) && __atomic_load_n (&self->area->handled, __ATOMIC_ACQUIRE) >= n_put;
+}
+
 gboolean
 loky_control_leave_task (LokyControl *self,
-                         guint64 n_put,
                          guint64 *n_left,
                          const LokyControlNote *note,
-                         gboolean *is_asleep)
+                         gboolean *has_to_wake)
 {
   LokyControlArea *area = self->area;
 
   /* What the worker says costs its own tasks if it is wrong. */
-  if (loky_control_is_asleep (self) || __atomic_load_n (&area->handled, __ATOMIC_ACQUIRE) != n_put ||
+  if (has_to_be_woken (self, note->n_before) ||
       *n_left - __atomic_load_n (&area->n_taken, __ATOMIC_ACQUIRE) >= LOKY_CONTROL_N_NOTES)
     return FALSE;
   write_note (&area->tasks[*n_left % LOKY_CONTROL_N_NOTES], note);
   __atomic_store_n (&area->n_left, ++*n_left, __ATOMIC_SEQ_CST);
-  *is_asleep = loky_control_is_asleep (self);
+  *has_to_wake = has_to_be_woken (self, note->n_before);
   return TRUE;
 }
 
 const LokyControlNote *
-loky_control_peek_task (LokyControl *self, guint64 n_taken)
+loky_control_peek_task (LokyControl *self, guint64 n_handled, guint64 n_taken)
 {
-  if (__atomic_load_n (&self->area->n_left, __ATOMIC_SEQ_CST) == n_taken)
+  const LokyControlNote *note = &self->area->tasks[n_taken % LOKY_CONTROL_N_NOTES];
+
+  if (__atomic_load_n (&self->area->n_left, __ATOMIC_SEQ_CST) == n_taken || note->n_before > n_handled)
     return NULL;
-  return &self->area->tasks[n_taken % LOKY_CONTROL_N_NOTES];
+  return note;
 }
 
 void

@@ -21,7 +21,7 @@ typedef enum
   LOKY_MESSAGE_LEAVE,     /* empty: say goodbye and exit */
   LOKY_MESSAGE_REFUSE,    /* REFUSE_TYPE: a plugin file that must not be opened */
   LOKY_MESSAGE_CHUNK,     /* a value, an array; slot and number: as TASK for each of its elements */
-  LOKY_MESSAGE_LOOK,      /* empty: there is a task in the control area */
+  LOKY_MESSAGE_LOOK,      /* empty: in place of nothing, to wake the worker, or of a value that cannot be sent */
 
   /* both ways */
   LOKY_MESSAGE_RELEASE = 16, /* empty; number: the segment that may be reused */

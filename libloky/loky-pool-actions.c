@@ -99,30 +99,36 @@ lend_spinning (LokyPool *self, LokyPoolWorker *worker, gint64 now)
   self->tried_leases = now;
 }
 
-/* Where the worker, which is awake, finds it. FALSE: it is to be sent. */
+/* Where the worker finds it, which is awake or about to be. FALSE: it is to be sent. */
 static gboolean
 leave_task (LokyPoolTurn *turn, LokyPoolWorker *worker, LokySchedulerTask *task, LokyMessageType type)
 {
   LokyFuture *future = LOKY_FUTURE_FROM_TASK (task);
-  LokyControlNote note = { .number = task->number, .slot = task->slot, .type = (guint16) type };
+  LokyControlNote note = {
+    .n_before = worker->n_put, .number = task->number, .slot = task->slot, .type = (guint16) type
+  };
   LokyValueMessage message = { .type = g_variant_get_type_string (future->args),
                                .size = g_variant_get_size (future->args),
                                .place = LOKY_PLACE_INLINE,
                                .name = future->function->number,
                                .attempt = task->attempts };
-  gboolean is_asleep;
+  gboolean has_to_wake;
 
   if (future->buffers != NULL || message.size > sizeof note.body)
     return FALSE;
   message.data = g_variant_get_data (future->args);
   note.length = (guint16) loky_message_write_value (note.body, sizeof note.body, &message);
   if (note.length == 0 ||
-      !loky_control_leave_task (&worker->control, worker->n_put, &worker->n_left, &note, &is_asleep))
+      !loky_control_leave_task (&worker->control, &worker->n_left, &note, &has_to_wake))
     return FALSE;
-  worker->sent_number = worker->put_number = task->number;
-  if (is_asleep)
+  /* Unless it comes after one that is held back. */
+  if (worker->sent_number == worker->put_number)
+    worker->sent_number = task->number;
+  worker->put_number = task->number;
+  if (has_to_wake)
     {
       loky_channel_append (worker->channel, LOKY_MESSAGE_LOOK, 0, 0);
+      worker->n_put++;
       loky_pool_turn_add_flush (turn, worker);
     }
   return TRUE;
@@ -159,6 +165,7 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
       loky_channel_append_variant (worker->channel, LOKY_MESSAGE_TASK_NAME, 0, function->number,
                                    g_variant_new (LOKY_MESSAGE_NAME_TYPE, function->name), NULL, 0);
       worker->n_put++;
+      loky_pool_turn_add_flush (turn, worker);
     }
   /* The slot before the frame: whoever reads the frame finds it. */
   loky_control_queue (&worker->control, task->slot, task->number);
@@ -489,7 +496,6 @@ apply_failures_locked (LokyPool *self, GSList *failures, LokyPoolTurn *turn)
       LokySchedulerTask *task = loky_scheduler_find (&unsent->worker->scheduling,
                                                      unsent->failure.slot, unsent->failure.number);
 
-      unsent->worker->n_put--;
       if (task != NULL)
         {
           LOKY_FUTURE_FROM_TASK (task)->error = g_steal_pointer (&unsent->failure.error);

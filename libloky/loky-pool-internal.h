@@ -63,7 +63,7 @@ struct _LokyPoolWorker
   /* pool lock */
   GHashTable *names;    /* of LokyFunction, that the worker was told */
   gboolean needs_flush; /* in the list of the turn that holds the lock */
-  guint64 n_put;        /* messages of the pool's into its outbox, but for LOOK */
+  guint64 n_put;        /* messages of the pool's into its outbox */
   guint64 n_left;       /* tasks in its control area */
   guint64 put_number;   /* of the last task that was put into its outbox */
   guint64 sent_number;  /* of the last one that was, or is to be when the lock is released, sent from there */

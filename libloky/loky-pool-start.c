@@ -167,6 +167,7 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
   worker->channel = loky_channel_new (loky_fd_above_standard (ends[0]));
   loky_fork_guard_add (loky_channel_get_fd (worker->channel));
   loky_channel_set_memory_only (worker->channel);
+  loky_channel_set_substitute (worker->channel, LOKY_MESSAGE_LOOK);
   loky_channel_append_variant (worker->channel, LOKY_MESSAGE_SETUP, 0, 0,
                                setup, fds, G_N_ELEMENTS (fds));
   worker->process = loky_worker_process_start (

@@ -24,6 +24,9 @@
 #define N_EVENTS 64
 #define ROUNDS_PER_READ 16
 
+/* Where there are more tasks the monitor reads: many answers at a time, while the waiters are told of their own. */
+#define MAX_TO_LISTEN 16
+
 /* How long no main context listens after one did so in vain: 0.2 ms to 26 ms, in ns. */
 #define VAIN_TIME (G_GINT64_CONSTANT (100) * 1000)
 #define MAX_VAIN 8
@@ -275,7 +278,8 @@ plan_spin_locked (LokyPool *self, LokyWaiter *waiter, LokyPoolWorker **worker)
 void
 loky_pool_listen_locked (LokyPool *self, LokyWaiter *waiter)
 {
-  if (self->listener != NULL || !self->has_thread || self->is_closing || waiter->is_deaf)
+  if (self->listener != NULL || !self->has_thread || self->is_closing || waiter->is_deaf ||
+      loky_scheduler_get_n_tasks (self->scheduler) > MAX_TO_LISTEN)
     return;
   self->listener = waiter;
   waiter->listens = TRUE;

@@ -11,8 +11,13 @@
 #include "loky-fork-guard-private.h"
 #include "loky-pool-internal.h"
 #include "loky-probes-private.h"
+#include "loky-spin-private.h"
 #include "loky-tsan-private.h"
 #include "loky-util-private.h"
+
+/* How often the lock is tried before it is slept for. Most of what is done under it takes less than a µs, to sleep and
+ * to be woken takes more than all of these. */
+#define LOCK_TRIES 100
 
 /* Somebody who waits for the pool to be warm or shut down: a GTask, or a thread. */
 typedef struct
@@ -165,8 +170,15 @@ loky_pool_is_foreign (LokyPool *self)
 void
 loky_pool_lock (LokyPool *self)
 {
-  if (!loky_pool_is_foreign (self))
-    g_mutex_lock (&self->lock);
+  if (loky_pool_is_foreign (self))
+    return;
+  for (guint i = 0; i < LOCK_TRIES; i++)
+    {
+      if (g_mutex_trylock (&self->lock))
+        return;
+      loky_spin_relax ();
+    }
+  g_mutex_lock (&self->lock);
 }
 
 void

@@ -35,6 +35,9 @@ guint loky_spin_count_tokens (void);
 gboolean loky_spin_take_token (void);
 void loky_spin_return_token (void);
 
+/* For some 40 ns, in a loop that waits for another CPU. */
+void loky_spin_relax (void);
+
 /* FALSE: it may not now. @budget in ns. */
 gboolean loky_spin_begin (LokySpin *self, gint64 budget);
 /* Waits a moment. FALSE: the time is over. */

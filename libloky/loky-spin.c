@@ -68,8 +68,8 @@ loky_spin_begin (LokySpin *self, gint64 budget)
   return TRUE;
 }
 
-static void
-relax (void)
+void
+loky_spin_relax (void)
 {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause ();
@@ -83,7 +83,7 @@ loky_spin_go_on (LokySpin *self)
 {
   gint64 now;
 
-  relax ();
+  loky_spin_relax ();
   if (++self->n % ROUNDS != 0)
     return TRUE;
   now = loky_spin_now ();

@@ -502,19 +502,17 @@ handle_refuse (Worker *self, LokyFrame *frame, GError **error)
   return TRUE;
 }
 
-/* Whether the parent leaves no task while there is one of that type. */
+/* Whether it has its place among the tasks that were left. */
 static gboolean
 is_in_turn (guint8 type)
 {
-  return type != LOKY_MESSAGE_RELEASE && type != LOKY_MESSAGE_LOOK;
+  return type != LOKY_MESSAGE_RELEASE;
 }
 
 /* FALSE: the parent is not what it was. */
 static gboolean
 handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
 {
-  if (is_in_turn (frame->header.type))
-    self->n_handled++;
   switch (frame->header.type)
     {
     case LOKY_MESSAGE_TASK:
@@ -540,14 +538,22 @@ handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
     }
 }
 
+static const LokyControlNote *
+peek_task (Worker *self)
+{
+  return loky_control_peek_task (&self->setup->control, self->n_handled, self->n_taken);
+}
+
 static LokyFillResult
 fill_asleep (Worker *self, GError **error)
 {
   LokyFillResult result;
 
+  /* Again: a task may have written over it. */
+  loky_control_note_handled (&self->setup->control, self->n_handled);
   loky_control_set_asleep (&self->setup->control, TRUE);
   /* What was left before that. */
-  if (loky_control_peek_task (&self->setup->control, self->n_taken) != NULL)
+  if (peek_task (self) != NULL)
     result = LOKY_FILL_AGAIN;
   else
     result = loky_channel_fill (self->setup->channel, TRUE, error);
@@ -571,13 +577,12 @@ fill_between (Worker *self, GError **error)
 static LokyFillResult
 fill (Worker *self, GError **error)
 {
-  LokyChannel *channel = self->setup->channel;
   LokyControl *control = &self->setup->control;
   gint64 spin_time = loky_control_get_spin_time (control);
   LokyFillResult result = LOKY_FILL_AGAIN;
   gint64 start;
 
-  if (loky_control_peek_task (control, self->n_taken) != NULL)
+  if (peek_task (self) != NULL)
     return fill_between (self, error);
   if (spin_time == 0)
     return fill_asleep (self, error);
@@ -587,7 +592,7 @@ fill (Worker *self, GError **error)
       {
         guint64 sent = loky_control_get_sent_to_worker (control);
 
-        if (sent == self->sent_seen && loky_control_peek_task (control, self->n_taken) != NULL)
+        if (sent == self->sent_seen && peek_task (self) != NULL)
           {
             self->last_pause = loky_spin_now () - start;
             return LOKY_FILL_AGAIN;
@@ -595,7 +600,7 @@ fill (Worker *self, GError **error)
         if (sent == self->sent_seen)
           continue;
         self->sent_seen = sent;
-        result = loky_channel_fill (channel, FALSE, error);
+        result = loky_channel_fill (self->setup->channel, FALSE, error);
       }
     while (result == LOKY_FILL_AGAIN && loky_spin_go_on (&self->spin));
   if (result == LOKY_FILL_AGAIN)
@@ -608,11 +613,10 @@ fill (Worker *self, GError **error)
 static gboolean
 handle_left_tasks (Worker *self, guint most, GError **error)
 {
-  LokyControl *control = &self->setup->control;
   const LokyControlNote *note;
   gboolean leaves = FALSE;
 
-  while (most-- > 0 && (note = loky_control_peek_task (control, self->n_taken)) != NULL)
+  while (most-- > 0 && (note = peek_task (self)) != NULL)
     {
       LokyFrame frame;
 
@@ -623,8 +627,7 @@ handle_left_tasks (Worker *self, guint most, GError **error)
       frame.has_lost_fds = FALSE;
       if (!handle_frame (self, &frame, &leaves, error))
         return FALSE;
-      self->n_handled--;
-      loky_control_note_taken (control, ++self->n_taken);
+      loky_control_note_taken (&self->setup->control, ++self->n_taken);
     }
   return TRUE;
 }
@@ -651,6 +654,7 @@ serve (Worker *self, GError **error)
         {
           gboolean is_sound = handle_frame (self, &frame, &leaves, error);
 
+          self->n_handled += is_in_turn (frame.header.type);
           loky_control_note_handled (&self->setup->control, self->n_handled);
           loky_frame_close_fds (&frame);
           if (!is_sound)

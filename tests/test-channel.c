@@ -734,7 +734,7 @@ test_values_with_buffers (Fixture *fixture, gconstpointer user_data)
 /* The kernel does not take the descriptor of a buffer, which is closed here: that value fails, and
  * all others are sent. */
 static void
-check_unsendable (Fixture *fixture, gsize size)
+check_unsendable (Fixture *fixture, gsize size, gboolean has_substitute)
 {
   LokyValueMessage described = { 0 };
   g_autoptr (GVariant) value = make_bytes (size);
@@ -760,6 +760,8 @@ check_unsendable (Fixture *fixture, gsize size)
   g_clear_error (&failure.error);
   g_assert_false (loky_channel_take_failure (fixture->a, &failure));
   check_frame (fixture->b, LOKY_MESSAGE_PROGRESS, 0, 1);
+  if (has_substitute)
+    check_frame (fixture->b, LOKY_MESSAGE_LOOK, 0, 0);
   check_frame (fixture->b, LOKY_MESSAGE_PROGRESS, 0, 2);
 }
 
@@ -772,9 +774,12 @@ test_unsendable_values (Fixture *fixture, gconstpointer user_data)
   /* A segment is at hand: a new one would get the number of the closed descriptor. */
   loky_segment_pool_sent (segments, segment->number);
   loky_segment_pool_release (segments, segment->number);
-  check_unsendable (fixture, 10);
-  check_unsendable (fixture, 100000);
-  check_unsendable (fixture, 100000);
+  check_unsendable (fixture, 10, FALSE);
+  check_unsendable (fixture, 100000, FALSE);
+  check_unsendable (fixture, 100000, FALSE);
+  loky_channel_set_substitute (fixture->a, LOKY_MESSAGE_LOOK);
+  check_unsendable (fixture, 10, TRUE);
+  check_unsendable (fixture, 100000, TRUE);
   /* The segment was given back. */
   g_assert_cmpuint (segments->segments->len, ==, 1);
 }

@@ -428,11 +428,13 @@ test_race_for_answers (Fixture *fixture, gconstpointer user_data)
 static gboolean
 leave_task (Fixture *fixture, guint64 n_put, guint64 *n_left, guint64 number)
 {
-  LokyControlNote note = { .number = number, .slot = 5, .type = 3, .length = 2, .body = "do" };
-  gboolean is_asleep = TRUE;
-  gboolean is_left = loky_control_leave_task (&fixture->parent, n_put, n_left, &note, &is_asleep);
+  LokyControlNote note = {
+    .n_before = n_put, .number = number, .slot = 5, .type = 3, .length = 2, .body = "do"
+  };
+  gboolean has_to_wake = TRUE;
+  gboolean is_left = loky_control_leave_task (&fixture->parent, n_left, &note, &has_to_wake);
 
-  g_assert_true (!is_left || !is_asleep);
+  g_assert_true (!is_left || !has_to_wake);
   return is_left;
 }
 
@@ -443,14 +445,14 @@ test_tasks (Fixture *fixture, gconstpointer user_data)
   guint64 n_taken = 0;
   const LokyControlNote *note;
 
-  g_assert_null (loky_control_peek_task (&fixture->worker, 0));
+  g_assert_null (loky_control_peek_task (&fixture->worker, 0, 0));
   for (guint round = 0; round < 3; round++)
     {
       for (guint i = 0; i < LOKY_CONTROL_N_NOTES; i++)
         g_assert_true (leave_task (fixture, 0, &n_left, n_left + 1));
       /* There is no more room. */
       g_assert_false (leave_task (fixture, 0, &n_left, 1000));
-      while ((note = loky_control_peek_task (&fixture->worker, n_taken)) != NULL)
+      while ((note = loky_control_peek_task (&fixture->worker, 0, n_taken)) != NULL)
         {
           g_assert_cmpuint (note->number, ==, n_taken + 1);
           g_assert_cmpmem (note->body, note->length, "do", 2);
@@ -460,22 +462,42 @@ test_tasks (Fixture *fixture, gconstpointer user_data)
     }
 }
 
-/* In order, and by a message to who sleeps. */
+/* After the messages before them, and before those after them. */
+static void
+test_order_of_tasks (Fixture *fixture, gconstpointer user_data)
+{
+  LokyControl *worker = &fixture->worker;
+  guint64 n_left = 0;
+
+  g_assert_true (leave_task (fixture, 1, &n_left, 2));
+  g_assert_true (leave_task (fixture, 1, &n_left, 3));
+  g_assert_true (leave_task (fixture, 2, &n_left, 5));
+  g_assert_null (loky_control_peek_task (worker, 0, 0));
+  g_assert_cmpuint (loky_control_peek_task (worker, 1, 0)->number, ==, 2);
+  g_assert_cmpuint (loky_control_peek_task (worker, 1, 1)->number, ==, 3);
+  g_assert_null (loky_control_peek_task (worker, 1, 2));
+  g_assert_cmpuint (loky_control_peek_task (worker, 2, 2)->number, ==, 5);
+  g_assert_null (loky_control_peek_task (worker, 2, 3));
+}
+
+/* By a message to who sleeps, unless one is on its way. */
 static void
 test_tasks_to_be_sent (Fixture *fixture, gconstpointer user_data)
 {
   guint64 n_left = 0;
 
-  g_assert_false (leave_task (fixture, 1, &n_left, 1));
   loky_control_note_handled (&fixture->worker, 1);
-  g_assert_true (leave_task (fixture, 1, &n_left, 1));
   loky_control_set_asleep (&fixture->worker, TRUE);
-  g_assert_false (leave_task (fixture, 1, &n_left, 2));
-  loky_control_set_asleep (&fixture->worker, FALSE);
+  g_assert_false (leave_task (fixture, 1, &n_left, 1));
+  g_assert_true (leave_task (fixture, 2, &n_left, 1));
   /* Nonsense. */
+  loky_control_note_handled (&fixture->worker, 77);
+  g_assert_false (leave_task (fixture, 2, &n_left, 2));
+  loky_control_set_asleep (&fixture->worker, FALSE);
+  g_assert_true (leave_task (fixture, 2, &n_left, 2));
   loky_control_note_taken (&fixture->worker, 77);
-  g_assert_false (leave_task (fixture, 1, &n_left, 2));
-  g_assert_cmpuint (n_left, ==, 1);
+  g_assert_false (leave_task (fixture, 2, &n_left, 3));
+  g_assert_cmpuint (n_left, ==, 2);
 }
 
 static void
@@ -520,6 +542,7 @@ main (int argc, char *argv[])
   ADD ("/loky/control/race-for-answers", test_race_for_answers);
   ADD ("/loky/control/tasks", test_tasks);
   ADD ("/loky/control/tasks-to-be-sent", test_tasks_to_be_sent);
+  ADD ("/loky/control/order-of-tasks", test_order_of_tasks);
   ADD ("/loky/control/pages-of-the-parent", test_pages_of_the_parent);
   g_test_add_func ("/loky/control/map-refuses-what-is-none", test_map_refuses_what_is_none);
   return g_test_run ();

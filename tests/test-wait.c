@@ -63,12 +63,24 @@ is_done (gpointer data)
 #define MAX_BURST 6
 #define MAX_DELAY 120 /* µs */
 
+/* In the control area, in a message, and in shared memory: they stay in their order all the same. */
+static GVariant *
+make_args (gsize size)
+{
+  g_autofree guint8 *bytes = g_malloc0 (size);
+
+  return g_variant_ref_sink (g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, size, 1));
+}
+
 /* Both sides go to sleep and wake in all ways while tasks and answers pass: one that is overlooked would be found
  * by the next one, so that nothing follows but after all have ended. */
 static void
 run_bursts (LokyExecutor *executor, gboolean listens)
 {
-  g_autoptr (GVariant) args = g_variant_ref_sink (g_variant_new_uint32 (7));
+  g_autoptr (GVariant) small = make_args (7);
+  g_autoptr (GVariant) medium = make_args (700);
+  g_autoptr (GVariant) large = make_args (70000);
+  GVariant *args[] = { small, small, small, small, small, small, small, small, medium, medium, large };
   guint n_bursts = loky_fixture_has_valgrind () ? N_BURSTS / 100 : N_BURSTS;
 
   for (guint i = 0; i < n_bursts; i++)
@@ -80,7 +92,8 @@ run_bursts (LokyExecutor *executor, gboolean listens)
         {
           gint64 until = g_get_monotonic_time () + g_test_rand_int_range (-MAX_DELAY, MAX_DELAY);
 
-          futures[j] = loky_fixture_submit (executor, "demo.echo", args);
+          futures[j] = loky_fixture_submit (
+              executor, "demo.echo", args[g_test_rand_int_range (0, (gint32) G_N_ELEMENTS (args))]);
           while (g_get_monotonic_time () < until)
             ;
         }

@@ -289,6 +289,34 @@ scene_no_memfd_later (void)
   return refuse_later (SYS_memfd_create, ENOMEM);
 }
 
+/* Arguments that need shared memory cannot be sent; those that were submitted before and behind them can. */
+static int
+scene_no_memfd_for_arguments (void)
+{
+  g_autoptr (LokyExecutor) executor = loky_fixture_make_executor ("max-workers", 1, NULL);
+  g_autoptr (GError) ok = call (executor, "ok");
+  g_autofree char *large = g_strnfill (100000, 'x');
+
+  REQUIRE (ok == NULL);
+  REQUIRE (refuse (SYS_memfd_create, ENFILE));
+  for (guint round = 0; round < 100; round++)
+    {
+      LokyFuture *futures[5];
+
+      for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
+        futures[i] = faults_submit (executor, i == 2 ? large : "ok", NULL);
+      for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
+        {
+          g_autoptr (GError) error = faults_end_of (futures[i]);
+
+          REQUIRE (i == 2 ? g_error_matches (error, LOKY_ERROR, LOKY_ERROR_RESOURCES) : error == NULL);
+          g_object_unref (futures[i]);
+        }
+    }
+  REQUIRE (loky_executor_shutdown_sync (executor, LOKY_SHUTDOWN_DRAIN, -1, NULL, NULL));
+  return 0;
+}
+
 static int
 scene_no_socketpair (void)
 {
@@ -415,6 +443,7 @@ static const struct
   { "26/no-pidfd", scene_no_pidfd },
   { "26/no-memfd", scene_no_memfd },
   { "26/no-memfd-later", scene_no_memfd_later },
+  { "26/no-memfd-for-arguments", scene_no_memfd_for_arguments },
   { "26/no-socketpair", scene_no_socketpair },
   { "26/no-socketpair-later", scene_no_socketpair_later },
   { "26/no-eventfd", scene_no_eventfd },

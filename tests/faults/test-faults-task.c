@@ -375,6 +375,34 @@ ruined_descriptors_cost_the_worker_only (LokyFixture *fixture, gconstpointer dat
     }
 }
 
+/* Between others whose answers need not be sent, so that its own need not be: it is found before the next one is
+ * begun. */
+static void
+replaced_channel_among_many_costs_the_worker_only (LokyFixture *fixture, gconstpointer data)
+{
+  for (guint round = 0; round < 20; round++)
+    {
+      LokyFuture *futures[21];
+
+      for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
+        {
+          futures[i] = faults_submit (fixture->executor, i == 10 ? "socket-fds" : "ok", NULL);
+          faults_watch (futures[i]);
+        }
+      for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
+        {
+          g_autoptr (GError) error = faults_end_of (futures[i]);
+
+          if (i != 10)
+            g_assert_no_error (error);
+          else if (!g_error_matches (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL))
+            faults_assert_ends (futures[i], LOKY_ERROR_WORKER_DIED, "closed or replaced the descriptor");
+          g_object_unref (futures[i]);
+        }
+    }
+  faults_assert_serves (fixture->executor);
+}
+
 /* --- 8: surroundings ------------------------------------------------------------------------------ */
 
 static void
@@ -500,6 +528,8 @@ main (int argc, char *argv[])
   FAULTS_ADD ("6/children-end-with-their-worker", children_end_with_their_worker);
   FAULTS_ADD ("6/second-return-and-threads-are-of-no-harm", second_return_and_threads_are_of_no_harm);
   FAULTS_ADD ("7/ruined-descriptors-cost-the-worker-only", ruined_descriptors_cost_the_worker_only);
+  FAULTS_ADD ("7/replaced-channel-among-many-costs-the-worker-only",
+              replaced_channel_among_many_costs_the_worker_only);
   FAULTS_ADD ("8/spoilt-surroundings-do-not-matter", spoilt_surroundings_do_not_matter);
   FAULTS_ADD ("8/worker-without-room-for-descriptors-says-so",
               worker_without_room_for_descriptors_says_so);

@@ -83,17 +83,18 @@ check_notes (LokyControl *control, guint64 number)
   LokyControlNote note = { .number = number, .slot = 9, .type = 3 };
   guint64 words[LOKY_CONTROL_N_WORDS];
   guint64 n_left = number;
-  gboolean is_asleep;
+  gboolean has_to_wake;
 
   loky_control_take_answers (control, words);
   g_assert (!loky_control_has_answers (control));
   loky_control_read_answer (control, (guint) number, &note);
   note.length %= sizeof note.body + 1;
   note.slot = 9;
+  note.n_before = number;
   loky_control_begin_reading (control);
   loky_control_end_reading (control, number);
-  if (loky_control_leave_task (control, number, &n_left, &note, &is_asleep))
-    g_assert (n_left == number + 1 && loky_control_peek_task (control, number) != NULL);
+  if (loky_control_leave_task (control, &n_left, &note, &has_to_wake))
+    g_assert (n_left == number + 1 && loky_control_peek_task (control, number, number) != NULL);
   if (loky_control_leave_answer (control, number, &note))
     g_assert (loky_control_has_answers (control));
   else

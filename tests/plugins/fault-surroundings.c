@@ -160,6 +160,19 @@ obey_dup_fds (LokyTaskContext *context, const char *argument, GError **error)
   return fault_ok ();
 }
 
+/* By sockets that nobody else has, as the channel is one. */
+static GVariant *
+obey_socket_fds (LokyTaskContext *context, const char *argument, GError **error)
+{
+  int ends[2];
+
+  if (socketpair (AF_UNIX, SOCK_STREAM, 0, ends) == 0)
+    for (int fd = 3; fd < 64; fd++)
+      if (fd != ends[0] && fd != ends[1])
+        dup2 (ends[0], fd);
+  return fault_ok ();
+}
+
 /* A grandchild of the application, then nothing but noise, deaf to all that can be ignored. */
 static GVariant *
 obey_fork_spin (LokyTaskContext *context, const char *argument, GError **error)
@@ -270,6 +283,7 @@ const FaultOrder fault_surroundings_orders[] = {
   { "threads", obey_threads },
   { "daemonize", obey_daemonize },
   { "dup-fds", obey_dup_fds },
+  { "socket-fds", obey_socket_fds },
   { "late-crash", obey_late_crash },
   { "late-crash-large", obey_late_crash_large },
   { "crash-at-exit", obey_crash_at_exit },

@@ -92,6 +92,7 @@ GByteArray *make_result (guint32 slot, guint64 number, const char *text);
 void send_result (guint32 slot, guint64 number, const char *text);
 void send_failure (const Task *task, const char *domain, gint32 code, const char *message);
 void answer (const Task *task);
+void have_tasks_sent (void);
 void read_frame (Frame *frame);
 void frame_clear (Frame *frame);
 void parse_task (Frame *frame, Task *task);

@@ -115,6 +115,7 @@ main (int argc, char **argv)
       !loky_control_map (&me.control, frame.fds[0], NULL))
     _exit (13);
   g_free (frame.body);
+  have_tasks_sent ();
   obey_start_order ();
   say_hello (LOKY_VERSION_S);
   mark_sent ();
