@@ -529,6 +529,8 @@ loky_executor_class_init (LokyExecutorClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
 
+  /* Not in the middle of the first submission, which several threads may be at. It stays. */
+  g_type_class_ref (LOKY_TYPE_FUTURE);
   object_class->constructed = loky_executor_constructed;
   object_class->dispose = loky_executor_dispose;
   object_class->finalize = loky_executor_finalize;
