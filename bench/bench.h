@@ -133,8 +133,9 @@ double bench_checksum (const BenchScale *scale);
 double bench_backlog_long (const BenchScale *scale);
 double bench_backlog_short (const BenchScale *scale);
 double bench_backlog_memory (const BenchScale *scale);
-/* Its part that wants a fresh process: of @n pending tasks, in bytes each. */
+/* Their parts that want a fresh process: of @n pending tasks, in bytes each; of a submission behind them, in µs. */
 double bench_measure_backlog_memory (guint n);
+double bench_measure_backlog_cost (guint n);
 double bench_idle_memory (const BenchScale *scale);
 double bench_idle_memory_proportional (const BenchScale *scale);
 double bench_idle_switches (const BenchScale *scale);

@@ -4,7 +4,6 @@
 
 #include "bench.h"
 
-#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,34 +58,42 @@ backlog_clear (Backlog *self)
 }
 
 /* Of one submission behind @n, in µs. */
-static double
-measure_backlog (const BenchScale *scale, guint n)
+double
+bench_measure_backlog_cost (guint n)
 {
-  guint n_sampled = scale->smoke ? 1 : N_SAMPLED;
   Backlog backlog;
   double start, time;
 
-  /* Neither has memory of the other's to use again. */
-  malloc_trim (0);
   backlog_init (&backlog);
   backlog_add (&backlog, n);
   start = bench_now ();
-  backlog_add (&backlog, n_sampled);
+  backlog_add (&backlog, N_SAMPLED);
   time = bench_now () - start;
   backlog_clear (&backlog);
-  return time / n_sampled;
+  return time / N_SAMPLED;
+}
+
+/* In a process of its own: in one that had tasks before, memory that was freed is used again, by the one more than by
+ * the other. */
+static double
+ask_for_cost (guint n)
+{
+  g_autofree char *option = g_strdup_printf ("--backlog-cost=%u", n);
+  const char *const argv[] = { "/proc/self/exe", option, NULL };
+
+  return bench_ask_process (argv);
 }
 
 double
 bench_backlog_long (const BenchScale *scale)
 {
-  return measure_backlog (scale, bench_count (scale, LONG_BACKLOG));
+  return ask_for_cost (bench_count (scale, LONG_BACKLOG));
 }
 
 double
 bench_backlog_short (const BenchScale *scale)
 {
-  return measure_backlog (scale, scale->smoke ? 1 : SHORT_BACKLOG);
+  return ask_for_cost (scale->smoke ? 1 : SHORT_BACKLOG);
 }
 
 /* --- memory -------------------------------------------------------------------------------------- */

@@ -34,6 +34,7 @@ static char *curves_path;
 static char **wanted;
 static gboolean is_quick;
 static double seconds = -1;
+static int backlog_cost;
 static int backlog_memory;
 
 static const GOptionEntry options[] = {
@@ -42,6 +43,7 @@ static const GOptionEntry options[] = {
     "Write throughput over task length and the distribution of round trips to FILE, instead of the table", "FILE" },
   { "quick", 0, 0, G_OPTION_ARG_NONE, &is_quick, "Little of each, within a minute", NULL },
   { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &seconds, "About so long; 0: each once, to see whether it works", "N" },
+  { "backlog-cost", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &backlog_cost, NULL, NULL },
   { "backlog-memory", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &backlog_memory, NULL, NULL },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &wanted, NULL, "[ROW…]" },
   { NULL }
@@ -336,6 +338,11 @@ main (int argc, char *argv[])
   if (!check_names ())
     return 2;
   set_surroundings ();
+  if (backlog_cost > 0)
+    {
+      printf ("%.17g\n", bench_measure_backlog_cost ((guint) backlog_cost));
+      return 0;
+    }
   if (backlog_memory > 0)
     {
       printf ("%.17g\n", bench_measure_backlog_memory ((guint) backlog_memory));
