@@ -39,7 +39,7 @@ G_BEGIN_DECLS
 #define LOKY_CONTROL_MAX_SPIN_TIME (1000 * 1000 * 1000) /* ns */
 #define LOKY_CONTROL_MAX_NOTE 104 /* bytes */
 #define LOKY_CONTROL_N_WORDS (LOKY_CONTROL_N_SLOTS / 64)
-#define LOKY_CONTROL_N_NOTES 128 /* tasks; a power of two */
+#define LOKY_CONTROL_N_NOTES LOKY_CONTROL_N_SLOTS /* tasks; a power of two */
 #define LOKY_CONTROL_PAGE_SIZE 4096
 
 typedef enum

@@ -351,22 +351,33 @@ check_arguments (const LokyLoadedTask *task, const GVariantType *given, GError *
   return FALSE;
 }
 
+/* The first time. */
+static LokyLoadedTask *
+find_task_by_name (Worker *self, gpointer key, GError **error)
+{
+  const char *name = g_hash_table_lookup (self->names, key);
+  LokyLoadedTask *task;
+
+  if (name == NULL)
+    {
+      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "The task was sent without its name");
+      return NULL;
+    }
+  task = loky_plugin_loader_find_task (self->surroundings.loader, name, error);
+  if (task != NULL)
+    g_hash_table_insert (self->tasks, key, task);
+  return task;
+}
+
 static LokyLoadedTask *
 find_task (Worker *self, const Job *job, GError **error)
 {
   gpointer key = GUINT_TO_POINTER (job->message.name);
   LokyLoadedTask *task = g_hash_table_lookup (self->tasks, key);
-  const char *name = g_hash_table_lookup (self->names, key);
   const GVariantType *type;
 
-  if (task == NULL && name == NULL)
-    g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "The task was sent without its name");
-  if (task == NULL && name != NULL)
-    {
-      task = loky_plugin_loader_find_task (self->surroundings.loader, name, error);
-      if (task != NULL)
-        g_hash_table_insert (self->tasks, key, task);
-    }
+  if (task == NULL)
+    task = find_task_by_name (self, key, error);
   if (task == NULL)
     return NULL;
   type = job->is_chunk ? loky_worker_get_chunk_type (task, job->args) : g_variant_get_type (job->args);
