@@ -95,7 +95,11 @@ double bench_ping_pong_pinned (const BenchScale *scale);
 /* g_task_run_in_thread() of tasks that do nothing, from the first to the last completion, tasks/s. */
 double bench_gtask (const BenchScale *scale);
 /* posix_spawn() of /bin/true until it is reaped, in ms. */
+/* The only argument of a program that is to end at once. */
+#define BENCH_NOTHING "--nothing"
+
 double bench_spawn (const BenchScale *scale);
+double bench_spawn_linked (const BenchScale *scale);
 /* memcpy() of 64 MiB, in GiB/s. */
 double bench_memcpy (const BenchScale *scale);
 /* find | xargs -P sha256sum, of what the row `checksum` reads, in s. */

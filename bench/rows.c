@@ -30,7 +30,7 @@ const BenchRow bench_rows[] = {
     { { "short-backlog", bench_backlog_short, NULL } } },
   { "backlog-memory", "B", bench_backlog_memory, BENCH_AT_MOST, 400, NULL, { { NULL } } },
   { "first-result", "ms", bench_first_result, BENCH_AT_MOST, 5, "spawn",
-    { { "spawn", bench_spawn, NULL }, PEERS ("first-result") } },
+    { { "spawn", bench_spawn, NULL }, { "spawn-linked", bench_spawn_linked, NULL }, PEERS ("first-result") } },
   { "first-result-large-parent", "ms", bench_first_result_large_parent, BENCH_AT_MOST, 1.3, "first-result",
     { { "first-result", bench_first_result, NULL } } },
   { "payload", "GiB/s", bench_payload, BENCH_AT_LEAST, 0.5, "memcpy",

@@ -210,19 +210,36 @@ bench_gtask (const BenchScale *scale)
 static gboolean
 spawn (gpointer data)
 {
-  char *const argv[] = { (char *) "/bin/true", NULL };
+  char *const *argv = data;
   pid_t pid;
 
   return posix_spawn (&pid, argv[0], NULL, NULL, argv, environ) == 0 &&
          waitpid (pid, NULL, 0) == pid;
 }
 
+static double
+time_spawn (const BenchScale *scale, const char *const *argv)
+{
+  g_autoptr (GArray) times = bench_time (bench_count (scale, 50), 0, 0, spawn, (gpointer) argv);
+
+  return bench_median (times) / 1e3;
+}
+
 double
 bench_spawn (const BenchScale *scale)
 {
-  g_autoptr (GArray) times = bench_time (bench_count (scale, 50), 0, 0, spawn, NULL);
+  static const char *const argv[] = { "/bin/true", NULL };
 
-  return bench_median (times) / 1e3;
+  return time_spawn (scale, argv);
+}
+
+/* The same of a program that needs the libraries of a worker, and does as little with them. */
+double
+bench_spawn_linked (const BenchScale *scale)
+{
+  static const char *const argv[] = { "/proc/self/exe", BENCH_NOTHING, NULL };
+
+  return time_spawn (scale, argv);
 }
 
 double
