@@ -62,11 +62,10 @@ struct _LokyFuture
   gint64 run_time; /* in ns, as the worker says; -1: none has returned it */
   LokyLoss *loss;
   LokyWaiter *waiters;  /* threads; the first may be there from before the submission */
-  GSList *asynchronous; /* of LokyAsyncWait */
+  GSList *asynchronous; /* of LokyAsyncWait; after the end of who announces it */
   LokyFuture *next_ended;
   gint64 progress_told_at;
-  LokyFutureState end;  /* PENDING until it has ended */
-  guint8 is_announced; /* told to listeners */
+  LokyFutureState end;  /* PENDING until it has ended; written last, atomically, to be read without the lock */
   guint8 is_mixed;     /* the payload is that of a chunk whose results came with errors, or of several types */
 
   /* constant from the submission on */

@@ -225,7 +225,6 @@ loky_future_new_item (LokyFuture *chunk, GVariant *value, GError *error)
   self->function = chunk->function;
   self->task.state = LOKY_TASK_STATE_ENDED;
   self->task.attempts = chunk->task.attempts;
-  self->is_announced = TRUE;
   self->end = error == NULL  ? LOKY_FUTURE_STATE_SUCCEEDED
               : is_cancelled ? LOKY_FUTURE_STATE_CANCELLED
                              : LOKY_FUTURE_STATE_FAILED;
@@ -300,9 +299,9 @@ loky_future_end_locked (LokyFuture *self,
                         GError *error)
 {
   g_assert (self->end == LOKY_FUTURE_STATE_PENDING);
-  self->end = end;
   self->payload = payload;
   self->error = error;
+  __atomic_store_n (&self->end, end, __ATOMIC_RELEASE);
   for (LokyWaiter *waiter = self->waiters; waiter != NULL; waiter = waiter->next)
     loky_waiter_wake_locked (waiter);
 }
@@ -310,18 +309,11 @@ loky_future_end_locked (LokyFuture *self,
 void
 loky_future_announce (LokyFuture *self)
 {
-  LokyFutureListener listener;
-  GSList *waits;
+  /* Nobody adds to them, or takes one out, after the end. */
+  GSList *waits = g_slist_reverse (g_steal_pointer (&self->asynchronous));
 
   g_clear_pointer (&self->args, g_variant_unref);
   g_clear_pointer (&self->buffers, g_ptr_array_unref);
-
-  loky_pool_lock (self->pool);
-  self->is_announced = TRUE;
-  listener = self->listener;
-  waits = g_slist_reverse (g_steal_pointer (&self->asynchronous));
-  loky_pool_unlock (self->pool);
-
   for (GSList *l = waits; l != NULL; l = l->next)
     {
       LokyAsyncWait *wait = l->data;
@@ -330,8 +322,8 @@ loky_future_announce (LokyFuture *self)
       loky_mailbox_post (wait->mailbox, &wait->item);
     }
   g_slist_free (waits);
-  if (listener != NULL)
-    listener (self, self->listener_data);
+  if (self->listener != NULL)
+    self->listener (self, self->listener_data);
   loky_future_post (self, LOKY_NEWS_END);
   g_clear_pointer (&self->context, g_main_context_unref);
 }
@@ -368,10 +360,11 @@ loky_future_get_state (LokyFuture *self)
   return state;
 }
 
+/* Once it is TRUE all that belongs to the end can be read, and stays. */
 static gboolean
-is_done_locked (LokyFuture *self)
+has_ended (LokyFuture *self)
 {
-  return self->end != LOKY_FUTURE_STATE_PENDING;
+  return __atomic_load_n (&self->end, __ATOMIC_ACQUIRE) != LOKY_FUTURE_STATE_PENDING;
 }
 
 /**
@@ -387,14 +380,9 @@ is_done_locked (LokyFuture *self)
 gboolean
 loky_future_is_done (LokyFuture *self)
 {
-  gboolean is_done;
-
   g_return_val_if_fail (is_submitted (self), TRUE);
 
-  loky_pool_lock (self->pool);
-  is_done = is_done_locked (self);
-  loky_pool_unlock (self->pool);
-  return is_done;
+  return has_ended (self);
 }
 
 /**
@@ -504,10 +492,10 @@ loky_future_await (LokyFuture *self,
     handler = g_cancellable_connect (cancellable, G_CALLBACK (waiter_cancelled_cb), waiter, NULL);
 
   loky_pool_lock (self->pool);
-  while (waiter->listens || (!is_done_locked (self) && !waiter->is_cancelled && in_time))
+  while (waiter->listens || (!has_ended (self) && !waiter->is_cancelled && in_time))
     in_time = loky_pool_await_locked (self->pool, waiter, end);
   drop_waiter_locked (self, waiter);
-  is_done = is_done_locked (self);
+  is_done = has_ended (self);
   loky_pool_unlock (self->pool);
 
   if (cancellable != NULL)
@@ -567,8 +555,9 @@ wait_cancelled_cb (GCancellable *cancellable, gpointer user_data)
   GSList *link;
 
   loky_pool_lock (self->pool);
-  link = g_slist_find (self->asynchronous, wait);
-  self->asynchronous = g_slist_delete_link (self->asynchronous, link);
+  link = has_ended (self) ? NULL : g_slist_find (self->asynchronous, wait);
+  if (link != NULL)
+    self->asynchronous = g_slist_delete_link (self->asynchronous, link);
   loky_pool_unlock (self->pool);
   if (link == NULL)
     return G_SOURCE_REMOVE;
@@ -586,7 +575,7 @@ loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels)
 {
   GCancellable *cancellable = g_task_get_cancellable (task);
   g_autoptr (GError) error = NULL;
-  gboolean is_announced;
+  gboolean is_done;
   LokyAsyncWait *wait;
 
   if (!loky_pool_check_process (self->pool, &error))
@@ -613,8 +602,8 @@ loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels)
     }
 
   loky_pool_lock (self->pool);
-  is_announced = self->is_announced;
-  if (!is_announced)
+  is_done = has_ended (self);
+  if (!is_done)
     {
       self->asynchronous = g_slist_prepend (self->asynchronous, wait);
       wait->mailbox = loky_pool_ensure_mailbox_locked (self->pool, g_task_get_context (task));
@@ -625,7 +614,7 @@ loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels)
     }
   loky_pool_unlock (self->pool);
 
-  if (is_announced)
+  if (is_done)
     {
       g_task_return_pointer (task, g_object_ref (self), g_object_unref);
       async_wait_release (wait);

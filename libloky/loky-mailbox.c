@@ -124,7 +124,7 @@ dispose (GSource *source)
   LokyMailboxItem *item;
 
   g_mutex_lock (&self->lock);
-  self->source = NULL;
+  g_atomic_pointer_set (&self->source, NULL);
   g_mutex_unlock (&self->lock);
   while ((item = pop (self)) != NULL)
     if (item->link.data != NULL)
@@ -184,12 +184,7 @@ loky_mailbox_unref (LokyMailbox *self)
 gboolean
 loky_mailbox_is_dead (LokyMailbox *self)
 {
-  gboolean is_dead;
-
-  g_mutex_lock (&self->lock);
-  is_dead = self->source == NULL;
-  g_mutex_unlock (&self->lock);
-  return is_dead;
+  return g_atomic_pointer_get (&self->source) == NULL;
 }
 
 /* FALSE: the context is gone. */

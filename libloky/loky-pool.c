@@ -557,7 +557,6 @@ loky_pool_make_failed (LokyPool *self, const char *task, const GError *error)
   future->function = ensure_function_locked (self, task);
   future->task.state = LOKY_TASK_STATE_ENDED;
   loky_future_end_locked (future, LOKY_FUTURE_STATE_FAILED, NULL, g_error_copy (error));
-  future->is_announced = TRUE;
   loky_pool_unlock (self);
   return future;
 }
