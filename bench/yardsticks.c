@@ -16,16 +16,33 @@
 #define COPY_SIZE (64u << 20)
 #define N_PAIRS 9
 
-/* The other end: returns what it gets until there is no more. */
-static void G_GNUC_NORETURN
-echo_messages (int fd)
-{
-  char message[MESSAGE_SIZE];
+/* What the other end makes of a message. */
+typedef void (*Answer) (char *message);
 
-  while (read (fd, message, sizeof message) == sizeof message)
-    if (write (fd, message, sizeof message) != sizeof message)
-      break;
+static gboolean
+exchange (int fd, char *message)
+{
+  return write (fd, message, MESSAGE_SIZE) == MESSAGE_SIZE && read (fd, message, MESSAGE_SIZE) == MESSAGE_SIZE;
+}
+
+/* The other end: until there is no more. */
+static void G_GNUC_NORETURN
+serve (int fd, Answer answer)
+{
+  char message[MESSAGE_SIZE] __attribute__ ((aligned (8)));
+  gboolean is_open = read (fd, message, sizeof message) == sizeof message;
+
+  while (is_open)
+    {
+      answer (message);
+      is_open = exchange (fd, message);
+    }
   _exit (0);
+}
+
+static void
+echo (char *message)
+{
 }
 
 static gboolean
@@ -34,15 +51,12 @@ ping (gpointer data)
   const int *fd = data;
   char message[MESSAGE_SIZE] = { 0 };
 
-  return write (*fd, message, sizeof message) == sizeof message &&
-         read (*fd, message, sizeof message) == sizeof message;
+  return exchange (*fd, message);
 }
-
-typedef void (*Echo) (int fd);
 
 /* Adds the times of one pair of processes to @times. */
 static void
-time_pair (GArray *times, guint n, guint pause, gboolean is_pinned, BenchFunc call, Echo echo)
+time_pair (GArray *times, guint n, guint pause, gboolean is_pinned, BenchFunc call, Answer answer)
 {
   g_autoptr (GArray) some = NULL;
   cpu_set_t before, here;
@@ -60,7 +74,7 @@ time_pair (GArray *times, guint n, guint pause, gboolean is_pinned, BenchFunc ca
   if (pid == 0)
     {
       close (ends[0]);
-      echo (ends[1]);
+      serve (ends[1], answer);
     }
   close (ends[1]);
   some = bench_time (n, n / 10, pause, call, &ends[0]);
@@ -72,14 +86,20 @@ time_pair (GArray *times, guint n, guint pause, gboolean is_pinned, BenchFunc ca
 
 /* Whether the kernel leaves both ends on one processor, where a round trip takes 10 µs, or on two,
  * where it takes 50, is decided once for a pair, and chance: hence several. */
-GArray *
-bench_time_ping_pong (guint n, guint pause)
+static GArray *
+time_pairs (guint n, guint pause, BenchFunc call, Answer answer)
 {
   GArray *times = g_array_new (FALSE, FALSE, sizeof (double));
 
   for (guint i = 0; i < N_PAIRS; i++)
-    time_pair (times, MAX (n / N_PAIRS, 1), pause, FALSE, ping, echo_messages);
+    time_pair (times, MAX (n / N_PAIRS, 1), pause, FALSE, call, answer);
   return times;
+}
+
+GArray *
+bench_time_ping_pong (guint n, guint pause)
+{
+  return time_pairs (n, pause, ping, echo);
 }
 
 double
@@ -103,7 +123,7 @@ bench_ping_pong_pinned (const BenchScale *scale)
 {
   g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
 
-  time_pair (times, bench_count (scale, 20000), 0, TRUE, ping, echo_messages);
+  time_pair (times, bench_count (scale, 20000), 0, TRUE, ping, echo);
   return bench_median (times);
 }
 
@@ -129,20 +149,12 @@ write_variant (char *message, GVariant *variant)
   g_variant_store (sunk, message);
 }
 
-static void G_GNUC_NORETURN
-echo_variants (int fd)
+static void
+echo_variant (char *message)
 {
-  char message[MESSAGE_SIZE] = { 0 };
+  g_autoptr (GVariant) args = read_variant (message);
 
-  while (read (fd, message, sizeof message) == sizeof message)
-    {
-      g_autoptr (GVariant) args = read_variant (message);
-
-      write_variant (message, g_variant_new_uint32 (g_variant_get_uint32 (args)));
-      if (write (fd, message, sizeof message) != sizeof message)
-        break;
-    }
-  _exit (0);
+  write_variant (message, g_variant_new_uint32 (g_variant_get_uint32 (args)));
 }
 
 static gboolean
@@ -154,8 +166,7 @@ call_bare (gpointer data)
   g_autoptr (GVariant) result = NULL;
 
   write_variant (message, g_variant_new_uint32 (1));
-  if (write (*fd, message, sizeof message) != sizeof message ||
-      read (*fd, message, sizeof message) != sizeof message)
+  if (!exchange (*fd, message))
     return FALSE;
   result = read_variant (message);
   return g_variant_get_uint32 (result) == 1;
@@ -164,10 +175,8 @@ call_bare (gpointer data)
 double
 bench_bare_call_sparse (const BenchScale *scale)
 {
-  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
+  g_autoptr (GArray) times = time_pairs (bench_count (scale, 300), 5000, call_bare, echo_variant);
 
-  for (guint i = 0; i < N_PAIRS; i++)
-    time_pair (times, MAX (bench_count (scale, 300) / N_PAIRS, 1), 5000, FALSE, call_bare, echo_variants);
   return bench_median (times);
 }
 

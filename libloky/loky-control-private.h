@@ -8,7 +8,7 @@
  * leaves behind.
  *
  * Who writes: the parent the states QUEUED and RECALLED, the cancel numbers, what it asked, the doorbell, its own
- * page and, when it takes answers, which are there; the worker all else.
+ * pages and, when it takes answers, which are there; the worker all else.
  * The parent keeps its own record of what it sent: the area is evidence, never an index, since a
  * worker that went mad can write anything into it.
  *
@@ -164,6 +164,13 @@ gboolean loky_control_has_answers (LokyControl *self);
 /* Parent: of which slots there is an answer; they are the caller's now. What is there may be anything. */
 void loky_control_take_answers (LokyControl *self, guint64 *words);
 void loky_control_read_answer (LokyControl *self, guint slot, LokyControlNote *answer);
+/* Parent, who has left @n_left tasks, which is raised. @note: all but the rest of its body; "n_before" is how many
+ * messages were put into the outbox. FALSE: it is to be sent. @has_to_wake: the worker may sleep, and nothing is on
+ * its way that wakes it. */
+gboolean loky_control_leave_task (LokyControl *self,
+                                  guint64 *n_left,
+                                  const LokyControlNote *note,
+                                  gboolean *has_to_wake);
 /* The status that exit() was called with, or -1. */
 int loky_control_get_exit_status (LokyControl *self);
 /* What the worker recorded when a signal ended it, or NULL. */
@@ -174,13 +181,6 @@ gboolean loky_control_claim (LokyControl *self, guint slot, guint64 number);
 gboolean loky_control_is_cancelled (LokyControl *self, guint slot, guint64 number);
 void loky_control_set_progress (LokyControl *self, guint slot, gdouble progress);
 
-/* Parent, who has left @n_left tasks, which is raised. @note: all but the rest of its body; "n_before" is how many
- * messages were put into the outbox. FALSE: it is to be sent. @has_to_wake: the worker may sleep, and nothing is on
- * its way that wakes it. */
-gboolean loky_control_leave_task (LokyControl *self,
-                                  guint64 *n_left,
-                                  const LokyControlNote *note,
-                                  gboolean *has_to_wake);
 /* Worker, which has handled @n_handled messages and taken @n_taken tasks: the next one if it was left and it is its
  * turn, until note_taken(); or NULL. */
 const LokyControlNote *loky_control_peek_task (LokyControl *self, guint64 n_handled, guint64 n_taken);
@@ -199,7 +199,7 @@ gboolean loky_control_is_listened_to (LokyControl *self, guint64 n_sent);
 gboolean loky_control_leave_answer (LokyControl *self,
                                     guint64 n_sent,
                                     const LokyControlNote *note);
-/* Worker: who writes over the page of the parent by mistake ends at once. */
+/* Worker: who writes over the pages of the parent by mistake ends at once. */
 void loky_control_protect (LokyControl *self);
 
 /* Worker: the same, the other way. */

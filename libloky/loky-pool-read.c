@@ -487,12 +487,18 @@ read_some (LokyPool *self,
   return LOKY_FILL_DATA;
 }
 
+static gboolean
+may_be_read (LokyPoolWorker *worker)
+{
+  return !worker->channel_is_closed && !worker->is_buried && worker->read_error == NULL;
+}
+
 gboolean
 loky_pool_read_for_waiter (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred)
 {
   GError *error = NULL;
 
-  if (worker->channel_is_closed || worker->is_buried || worker->read_error != NULL)
+  if (!may_be_read (worker))
     return FALSE;
   switch (read_some (self, worker, FILLS_FOR_WAITER, FALSE, deferred, &error))
     {
@@ -535,8 +541,7 @@ loky_pool_read_answers (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred
 {
   GError *error = NULL;
 
-  if (worker->channel_is_closed || worker->is_buried || worker->read_error != NULL ||
-      !loky_control_has_answers (&worker->control))
+  if (!may_be_read (worker) || !loky_control_has_answers (&worker->control))
     return FALSE;
   if (!read_frames (self, worker, deferred, &error))
     {
