@@ -195,7 +195,6 @@ loky_channel_get_segments (LokyChannel *self)
   return &self->segments;
 }
 
-/* An empty item at the end of the outbox; without @has_bytes those are made when it is sent. */
 static Item *
 item_new (gboolean has_bytes)
 {
@@ -206,6 +205,7 @@ item_new (gboolean has_bytes)
   return item;
 }
 
+/* An empty item at the end of the outbox; without @has_bytes those are made when it is sent. */
 static Item *
 push_item_locked (LokyChannel *self, gboolean has_bytes)
 {

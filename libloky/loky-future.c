@@ -36,8 +36,8 @@ enum
 static GParamSpec *properties[N_PROPS];
 static guint done_signal;
 
-/* A GTask that waits. Whoever takes it out of the future's list, under the pool's lock, returns it.
- * The list has a reference, and so has the source, whose callback may be running meanwhile. */
+/* A GTask that waits. Whoever takes it out of the future's list returns it: its cancellation, under the pool's lock and
+ * before the end, or who announces that. The list has a reference, and so has the source, whose callback may be running meanwhile. */
 typedef struct
 {
   gatomicrefcount ref_count;

@@ -12,7 +12,7 @@ struct _LokyMailbox
   gatomicrefcount ref_count;
   GMutex lock;
   GQueue items;    /* of LokyMailboxItem; lock */
-  GSource *source; /* NULL once the context is gone; lock */
+  GSource *source; /* NULL once the context is gone, set atomically; lock */
   gboolean is_hearing; /* the context's thread; lock */
   guint n_expected;    /* lock */
   LokyMailboxHear hear;

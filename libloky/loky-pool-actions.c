@@ -129,8 +129,10 @@ leave_task (LokyPoolTurn *turn, LokyPoolWorker *worker, LokySchedulerTask *task,
     {
       loky_channel_append (worker->channel, LOKY_MESSAGE_LOOK, 0, 0);
       worker->n_put++;
-      loky_pool_turn_add_flush (turn, worker);
     }
+  /* What wakes it may be in the outbox still, of a thread that has not come to sending it. */
+  if (has_to_wake || loky_control_is_asleep (&worker->control))
+    loky_pool_turn_add_flush (turn, worker);
   return TRUE;
 }
 
@@ -208,7 +210,8 @@ loky_pool_get_broken_code_locked (LokyPool *self)
 static GError *
 describe_broken (LokyPool *self, const char *name)
 {
-  return g_error_new (LOKY_ERROR, loky_pool_get_broken_code_locked (self), "The task “%s” cannot be run any more: %s", name,
+  return g_error_new (LOKY_ERROR, loky_pool_get_broken_code_locked (self),
+                      "The task “%s” cannot be run any more: %s", name,
                       self->broken != NULL ? self->broken->message : "the executor is broken");
 }
 

@@ -156,7 +156,8 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
   setup = g_variant_ref_sink (make_setup (self, worker));
   if (g_variant_get_size (setup) > LOKY_FRAME_MAX_BODY)
     {
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE, "The plugin path and the initializer's arguments are longer than %u bytes",
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE,
+                   "The plugin path and the initializer's arguments are longer than %u bytes",
                    LOKY_FRAME_MAX_BODY);
       for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
         loky_close_fd (&fds[i]);
