@@ -73,12 +73,12 @@ bench_measure_backlog_cost (guint n)
   return time / N_SAMPLED;
 }
 
-/* In a process of its own: in one that had tasks before, memory that was freed is used again, by the one more than by
- * the other. */
+/* In a process of its own: in one that had tasks before, memory that was freed is used again, by one measurement more
+ * than by another. */
 static double
-ask_for_cost (guint n)
+ask_fresh (const char *name, guint n)
 {
-  g_autofree char *option = g_strdup_printf ("--backlog-cost=%u", n);
+  g_autofree char *option = g_strdup_printf ("--%s=%u", name, n);
   const char *const argv[] = { "/proc/self/exe", option, NULL };
 
   return bench_ask_process (argv);
@@ -87,13 +87,13 @@ ask_for_cost (guint n)
 double
 bench_backlog_long (const BenchScale *scale)
 {
-  return ask_for_cost (bench_count (scale, LONG_BACKLOG));
+  return ask_fresh ("backlog-cost", bench_count (scale, LONG_BACKLOG));
 }
 
 double
 bench_backlog_short (const BenchScale *scale)
 {
-  return ask_for_cost (scale->smoke ? 1 : SHORT_BACKLOG);
+  return ask_fresh ("backlog-cost", scale->smoke ? 1 : SHORT_BACKLOG);
 }
 
 /* --- memory -------------------------------------------------------------------------------------- */
@@ -135,14 +135,10 @@ bench_measure_backlog_memory (guint n)
   return (after - before) * 1024 / n;
 }
 
-/* In a process of its own: in one that had tasks before, memory that was freed is used again. */
 double
 bench_backlog_memory (const BenchScale *scale)
 {
-  g_autofree char *n = g_strdup_printf ("--backlog-memory=%u", scale->smoke ? 1 : MEMORY_BACKLOG);
-  const char *const argv[] = { "/proc/self/exe", n, NULL };
-
-  return bench_ask_process (argv);
+  return ask_fresh ("backlog-memory", scale->smoke ? 1 : MEMORY_BACKLOG);
 }
 
 /* --- idle workers -------------------------------------------------------------------------------- */
