@@ -19,17 +19,4 @@ LokyBuffer *loky_buffer_new_received (int fd, gint32 handle, guint64 size, GErro
  * fails for want of it. LOKY_ERROR_PROTOCOL if not. It looks at each page: about 12 ms for a gigabyte. */
 gboolean loky_buffer_check_whole (LokyBuffer *self, GError **error);
 
-/* The live buffer of this process with that handle, or NULL. */
-LokyBuffer *loky_buffer_lookup (gint32 handle);
-
-/* Finds the buffers that @value refers to by values of type “h”: in @received (nullable) first, then
- * among those of this process. Sets @buffers to NULL if there are none. */
-gboolean loky_buffer_collect (GVariant *value,
-                              GPtrArray *received,
-                              GPtrArray **buffers,
-                              GError **error);
-
-/* The buffer with that handle in @buffers (nullable). */
-LokyBuffer *loky_buffer_find (GPtrArray *buffers, gint32 handle, GError **error);
-
 G_END_DECLS

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "loky-attachment-private.h"
 #include "loky-error.h"
 #include "loky-memory-private.h"
 #include "loky-util-private.h"
@@ -58,71 +59,6 @@ enum
 
 static GParamSpec *properties[N_PROPS];
 
-/* The live buffers of this process by handle, known by weak references, which are asked outside the
- * lock: a language binding may call into locks of its own then. */
-typedef struct
-{
-  gatomicrefcount ref_count;
-  GWeakRef weak;
-} LiveBuffer;
-
-static GMutex live_lock;
-static GHashTable *live_buffers;
-
-static void
-live_buffer_unref (gpointer data)
-{
-  LiveBuffer *live = data;
-
-  if (!g_atomic_ref_count_dec (&live->ref_count))
-    return;
-  g_weak_ref_clear (&live->weak);
-  g_free (live);
-}
-
-/* Handles are drawn in sequence from a random start, so that one of another process is not mistaken
- * for one of ours. */
-static void
-add_live (LokyBuffer *self)
-{
-  static guint32 next_handle;
-  LiveBuffer *live = g_new0 (LiveBuffer, 1);
-
-  g_atomic_ref_count_init (&live->ref_count);
-  g_weak_ref_init (&live->weak, self);
-  g_mutex_lock (&live_lock);
-  if (live_buffers == NULL)
-    {
-      live_buffers = g_hash_table_new_full (NULL, NULL, NULL, live_buffer_unref);
-      next_handle = g_random_int ();
-    }
-  do
-    self->handle = (gint32) (next_handle++ & G_MAXINT32);
-  while (g_hash_table_contains (live_buffers, GINT_TO_POINTER (self->handle)));
-  g_hash_table_insert (live_buffers, GINT_TO_POINTER (self->handle), live);
-  self->is_listed = TRUE;
-  g_mutex_unlock (&live_lock);
-}
-
-LokyBuffer *
-loky_buffer_lookup (gint32 handle)
-{
-  LokyBuffer *found = NULL;
-  LiveBuffer *live = NULL;
-
-  g_mutex_lock (&live_lock);
-  if (live_buffers != NULL)
-    live = g_hash_table_lookup (live_buffers, GINT_TO_POINTER (handle));
-  if (live != NULL)
-    g_atomic_ref_count_inc (&live->ref_count);
-  g_mutex_unlock (&live_lock);
-  if (live == NULL)
-    return NULL;
-  found = g_weak_ref_get (&live->weak);
-  live_buffer_unref (live);
-  return found;
-}
-
 static gboolean
 fail_errno (GError **error, const char *what, gsize size)
 {
@@ -155,11 +91,7 @@ loky_buffer_finalize (GObject *object)
 
   LOKY_TSAN_ACQUIRE (object);
   if (self->is_listed)
-    {
-      g_mutex_lock (&live_lock);
-      g_hash_table_remove (live_buffers, GINT_TO_POINTER (self->handle));
-      g_mutex_unlock (&live_lock);
-    }
+    loky_attachment_unlist (self->handle);
   if (self->map != NULL)
     munmap (self->map, self->size);
   loky_close_fd (&self->fd);
@@ -263,7 +195,8 @@ loky_buffer_new (gsize size, GError **error)
     }
   if (!map_buffer (self, PROT_READ | PROT_WRITE, MAP_SHARED, error))
     return NULL;
-  add_live (self);
+  self->handle = loky_attachment_list (G_OBJECT (self));
+  self->is_listed = TRUE;
   return g_steal_pointer (&self);
 }
 
@@ -559,82 +492,4 @@ int
 loky_buffer_get_fd (LokyBuffer *self)
 {
   return self->fd;
-}
-
-LokyBuffer *
-loky_buffer_find (GPtrArray *buffers, gint32 handle, GError **error)
-{
-  for (guint i = 0; buffers != NULL && i < buffers->len; i++)
-    {
-      LokyBuffer *buffer = g_ptr_array_index (buffers, i);
-
-      if (buffer->handle == handle)
-        return g_object_ref (buffer);
-    }
-  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT, "No buffer has the handle %d here",
-               handle);
-  return NULL;
-}
-
-static gboolean
-collect_one (gint32 handle, GPtrArray *received, GPtrArray **buffers, GError **error)
-{
-  g_autoptr (LokyBuffer) found = loky_buffer_find (*buffers, handle, NULL);
-
-  if (found != NULL)
-    return TRUE;
-  found = loky_buffer_find (received, handle, NULL);
-  if (found == NULL)
-    found = loky_buffer_lookup (handle);
-  if (found == NULL)
-    return loky_buffer_find (NULL, handle, error) != NULL;
-  if (!loky_buffer_seal (found, error))
-    return FALSE;
-
-  if (*buffers == NULL)
-    *buffers = g_ptr_array_new_with_free_func (g_object_unref);
-  if ((*buffers)->len >= LOKY_FRAME_MAX_FDS - 1)
-    {
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE,
-                   "A value can refer to at most %u buffers", LOKY_FRAME_MAX_FDS - 1);
-      return FALSE;
-    }
-  g_ptr_array_add (*buffers, g_steal_pointer (&found));
-  return TRUE;
-}
-
-static gboolean
-may_hold_handles (const char *type)
-{
-  return strpbrk (type, "hv") != NULL;
-}
-
-static gboolean
-collect (GVariant *value, GPtrArray *received, GPtrArray **buffers, GError **error)
-{
-  if (!may_hold_handles (g_variant_get_type_string (value)))
-    return TRUE;
-  if (g_variant_is_of_type (value, G_VARIANT_TYPE_HANDLE))
-    return collect_one (g_variant_get_handle (value), received, buffers, error);
-
-  for (gsize i = 0; i < g_variant_n_children (value); i++)
-    {
-      g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
-
-      if (!collect (child, received, buffers, error))
-        return FALSE;
-    }
-  return TRUE;
-}
-
-gboolean
-loky_buffer_collect (GVariant *value, GPtrArray *received, GPtrArray **buffers, GError **error)
-{
-  g_autoptr (GPtrArray) found = NULL;
-
-  *buffers = NULL;
-  if (!collect (value, received, &found, error))
-    return FALSE;
-  *buffers = g_steal_pointer (&found);
-  return TRUE;
 }

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "loky-attachment-private.h"
 #include "loky-error.h"
 #include "loky-util-private.h"
 
@@ -297,14 +298,7 @@ static void
 describe_buffers (GPtrArray *buffers, LokyBufferRecord *records, LokyValueMessage *message)
 {
   for (guint i = 0; buffers != NULL && i < buffers->len; i++)
-    {
-      LokyBuffer *buffer = g_ptr_array_index (buffers, i);
-
-      records[i] = (LokyBufferRecord){
-        .handle = loky_buffer_get_handle (buffer),
-        .size = loky_buffer_get_size (buffer),
-      };
-    }
+    loky_attachment_describe (g_ptr_array_index (buffers, i), &records[i]);
   message->buffers = records;
   message->n_buffers = buffers != NULL ? buffers->len : 0;
 }
@@ -335,7 +329,7 @@ item_set_fds (Item *item, int segment_fd)
   if (segment_fd >= 0)
     item->fds[item->n_fds++] = segment_fd;
   for (guint i = 0; i < n_buffers; i++)
-    item->fds[item->n_fds++] = loky_buffer_get_fd (g_ptr_array_index (item->buffers, i));
+    item->fds[item->n_fds++] = loky_attachment_get_fd (g_ptr_array_index (item->buffers, i));
 }
 
 void

@@ -17,6 +17,10 @@ guint loky_cpu_count_once (void);
  * below the mount point @cgroup_root. */
 guint loky_cpu_count_cgroup (const char *proc_cgroup, const char *cgroup_root);
 
+/* How many cores the CPUs of the affinity mask are, as @cpu_folder tells (as /sys/devices/system/cpu does); 0: it
+ * does not. */
+guint loky_cpu_count_cores (const char *cpu_folder);
+
 /* What LOKY_MAX_CPU_COUNT=@value allows; warns once about a value that is no number. */
 guint loky_cpu_count_environment (const char *value);
 

@@ -10,24 +10,78 @@
 #include <sched.h>
 #include <string.h>
 
-/* A mask of 4096 CPUs is what distributions configure at the most today; the loop goes further. */
-static guint
-count_affinity (void)
+/* The CPUs of the calling thread's affinity mask, or NULL. A mask of 4096 is what distributions configure at the most
+ * today; the loop goes further. */
+static cpu_set_t *
+get_affinity (gsize *size)
 {
   for (gsize n_cpus = 4096; n_cpus <= (1 << 20); n_cpus *= 4)
     {
       cpu_set_t *set = CPU_ALLOC (n_cpus);
-      gsize size = CPU_ALLOC_SIZE (n_cpus);
-      int result = sched_getaffinity (0, size, set);
-      guint count = result == 0 ? (guint) CPU_COUNT_S (size, set) : 0;
 
+      *size = CPU_ALLOC_SIZE (n_cpus);
+      if (sched_getaffinity (0, *size, set) == 0)
+        return set;
       CPU_FREE (set);
-      if (result == 0)
-        return MAX (count, 1);
       if (errno != EINVAL)
         break;
     }
-  return MAX (g_get_num_processors (), 1);
+  return NULL;
+}
+
+static guint
+count_affinity (void)
+{
+  gsize size;
+  cpu_set_t *set = get_affinity (&size);
+  guint count;
+
+  if (set == NULL)
+    return MAX (g_get_num_processors (), 1);
+  count = (guint) CPU_COUNT_S (size, set);
+  CPU_FREE (set);
+  return MAX (count, 1);
+}
+
+/* Which CPUs are one core, as a text, or NULL. Kernels before 5.3 have the second file only. */
+static char *
+read_core (const char *cpu_folder, gsize cpu)
+{
+  static const char *const files[] = { "core_cpus_list", "thread_siblings_list" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      g_autofree char *path
+          = g_strdup_printf ("%s/cpu%" G_GSIZE_FORMAT "/topology/%s", cpu_folder, cpu, files[i]);
+      char *text;
+
+      if (g_file_get_contents (path, &text, NULL, NULL))
+        return text;
+    }
+  return NULL;
+}
+
+guint
+loky_cpu_count_cores (const char *cpu_folder)
+{
+  g_autoptr (GHashTable) cores = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  gboolean is_known = TRUE;
+  gsize size;
+  cpu_set_t *set = get_affinity (&size);
+
+  if (set == NULL)
+    return 0;
+  for (gsize cpu = 0; cpu < size * 8 && is_known; cpu++)
+    {
+      char *core = CPU_ISSET_S (cpu, size, set) ? read_core (cpu_folder, cpu) : NULL;
+
+      if (core != NULL)
+        g_hash_table_add (cores, core);
+      else
+        is_known = !CPU_ISSET_S (cpu, size, set);
+    }
+  CPU_FREE (set);
+  return is_known ? g_hash_table_size (cores) : 0;
 }
 
 /* Rounds up: half a CPU still runs one thing at a time. */
@@ -184,6 +238,30 @@ loky_cpu_count (void)
   count = MIN (count, loky_cpu_count_cgroup ("/proc/self/cgroup", "/sys/fs/cgroup"));
   count = MIN (count, loky_cpu_count_environment (g_getenv ("LOKY_MAX_CPU_COUNT")));
   return count;
+}
+
+/**
+ * loky_cpu_count_physical:
+ *
+ * Counts the physical cores that this process may use: those threads of one core count as one that the hardware
+ * runs at the same time.
+ *
+ * What limits [func@Loky.cpu_count] limits this, too. Where the kernel does not tell which CPUs are one core, it is
+ * the same, with a warning the first time. Callable from any thread.
+ *
+ * Returns: the number of cores, at least 1
+ *
+ * Since: 1.0
+ */
+guint
+loky_cpu_count_physical (void)
+{
+  guint cores = loky_cpu_count_cores ("/sys/devices/system/cpu");
+  guint count = loky_cpu_count ();
+
+  if (cores == 0)
+    g_warning_once ("Physical cores cannot be told apart here: all CPUs are counted");
+  return cores > 0 ? MIN (cores, count) : count;
 }
 
 guint

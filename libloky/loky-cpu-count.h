@@ -14,4 +14,7 @@ G_BEGIN_DECLS
 LOKY_AVAILABLE_IN_1_0
 guint loky_cpu_count (void);
 
+LOKY_AVAILABLE_IN_1_0
+guint loky_cpu_count_physical (void);
+
 G_END_DECLS

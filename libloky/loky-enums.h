@@ -48,6 +48,40 @@ typedef enum
 } LokyShutdownMode;
 
 /**
+ * LokyWaitMode:
+ * @LOKY_WAIT_ALL_COMPLETED: until all futures have ended, however
+ * @LOKY_WAIT_FIRST_COMPLETED: until one future has ended, however
+ * @LOKY_WAIT_FIRST_ERROR: until one future has failed, or all have ended; one that was cancelled has not failed
+ *
+ * What a wait for several futures is for.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  LOKY_WAIT_ALL_COMPLETED,
+  LOKY_WAIT_FIRST_COMPLETED,
+  LOKY_WAIT_FIRST_ERROR,
+} LokyWaitMode;
+
+/**
+ * LokyReuse:
+ * @LOKY_REUSE_AUTO: if it has the same settings but for the number of workers
+ * @LOKY_REUSE_ALWAYS: whatever settings it has
+ * @LOKY_REUSE_NEVER: not at all
+ *
+ * When the executor of the process is reused that there is already.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  LOKY_REUSE_AUTO,
+  LOKY_REUSE_ALWAYS,
+  LOKY_REUSE_NEVER,
+} LokyReuse;
+
+/**
  * LokyExecutorState:
  * @LOKY_EXECUTOR_STATE_OPEN: tasks are accepted
  * @LOKY_EXECUTOR_STATE_SHUTTING_DOWN: no further task is accepted; those accepted are being ended
@@ -89,5 +123,24 @@ typedef enum
   LOKY_FUTURE_STATE_FAILED,
   LOKY_FUTURE_STATE_CANCELLED,
 } LokyFutureState;
+
+/**
+ * LokyAcquireResult:
+ * @LOKY_ACQUIRE_RESULT_FAILED: nothing was acquired; the error says why
+ * @LOKY_ACQUIRE_RESULT_ACQUIRED: it was acquired
+ * @LOKY_ACQUIRE_RESULT_OWNER_DIED: it was acquired, from a process that died with it, or dropped it without a
+ *   release: what it protects may be half changed, and is for the caller to put in order. Nobody else is told,
+ *   unless the caller dies with it, too
+ *
+ * How a lock, or a unit of a semaphore, was acquired.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  LOKY_ACQUIRE_RESULT_FAILED,
+  LOKY_ACQUIRE_RESULT_ACQUIRED,
+  LOKY_ACQUIRE_RESULT_OWNER_DIED,
+} LokyAcquireResult;
 
 G_END_DECLS

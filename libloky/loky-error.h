@@ -47,6 +47,15 @@ G_BEGIN_DECLS
  * @LOKY_ERROR_OUT_OF_MEMORY: the worker that ran the task was ended for want of memory: give it more, or less
  *   to do
  * @LOKY_ERROR_INITIALIZER: the initializer of the workers does not succeed; the message says why
+ * @LOKY_ERROR_BACKLOG_FULL: as many tasks wait as may; try again when some have ended, or wait for that by
+ *   [method@Loky.Executor.submit_async]
+ * @LOKY_ERROR_RECURSION: the executor is nested too deep, in workers of executors in workers: make it elsewhere, or
+ *   allow more by the environment variable `LOKY_MAX_DEPTH`
+ * @LOKY_ERROR_NOT_HELD: a lock or a semaphore was released by who may not, or more often than it was acquired
+ * @LOKY_ERROR_BARRIER_BROKEN: somebody who is waited for at a barrier does not come any more: reset it
+ * @LOKY_ERROR_REDUCER: a value cannot be sent, or what arrived cannot be made a value again; the message names the
+ *   type and the process: add a reducer there
+ * @LOKY_ERROR_SERIALIZER: a serializer cannot be found or opened, or what arrived is not what it makes
  *
  * What went wrong, by what the caller can do about it.
  *
@@ -74,6 +83,12 @@ typedef enum
   LOKY_ERROR_FORKED,
   LOKY_ERROR_OUT_OF_MEMORY,
   LOKY_ERROR_INITIALIZER,
+  LOKY_ERROR_RECURSION,
+  LOKY_ERROR_BACKLOG_FULL,
+  LOKY_ERROR_NOT_HELD,
+  LOKY_ERROR_BARRIER_BROKEN,
+  LOKY_ERROR_REDUCER,
+  LOKY_ERROR_SERIALIZER,
 } LokyError;
 
 LOKY_AVAILABLE_IN_1_0

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "loky-attachment-private.h"
 #include "loky-error.h"
 #include "loky-executor-private.h"
 #include "loky-util-private.h"
@@ -39,7 +40,7 @@ prepare_args (GVariant *args, GPtrArray **buffers, GError **error)
       g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE, "The arguments are too large");
       return NULL;
     }
-  if (!loky_buffer_collect (normal, NULL, buffers, error))
+  if (!loky_attachment_collect (normal, NULL, buffers, error))
     return NULL;
   g_variant_get_data (normal);
   return g_steal_pointer (&normal);
@@ -60,9 +61,26 @@ set_options (LokyFuture *future, LokyTaskOptions *options)
   task->retries = options != NULL ? loky_task_options_get_retries (options) : 0;
 }
 
-/* A future that is ready to be submitted. A floating @args is taken over in any case. */
-static LokyFuture *
-make_future (const char *task, GVariant *args, LokyTaskOptions *options, GError **error)
+/* Replaces @prepared by what is sent of it. */
+static gboolean
+serialize_args (LokySerializer *serializer, GVariant **prepared, GError **error)
+{
+  GVariant *wire = loky_serialize (serializer, *prepared, error);
+
+  if (wire == NULL)
+    return FALSE;
+  g_variant_unref (*prepared);
+  *prepared = wire;
+  return TRUE;
+}
+
+LokyFuture *
+loky_pool_make_future (LokyPool *pool,
+                       const char *task,
+                       GVariant *args,
+                       LokyTaskOptions *options,
+                       LokySerializer **serializer,
+                       GError **error)
 {
   g_autoptr (GVariant) owned
       = g_variant_ref_sink (args != NULL ? args : g_variant_new_tuple (NULL, 0));
@@ -70,10 +88,12 @@ make_future (const char *task, GVariant *args, LokyTaskOptions *options, GError 
   g_autoptr (GVariant) prepared = NULL;
   LokyFuture *future;
 
-  if (!check_name (task, error))
+  if (!check_name (task, error) || !loky_pool_get_serializer (pool, serializer, error))
     return NULL;
   prepared = prepare_args (owned, &buffers, error);
   if (prepared == NULL)
+    return NULL;
+  if (*serializer != NULL && !serialize_args (*serializer, &prepared, error))
     return NULL;
 
   future = loky_future_new ();
@@ -93,7 +113,8 @@ loky_pool_submit_chunk (LokyPool *pool,
                         gpointer listener_data,
                         GError **error)
 {
-  g_autoptr (LokyFuture) future = make_future (task, items, options, error);
+  LokySerializer *serializer;
+  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, items, options, &serializer, error);
 
   if (future == NULL)
     return NULL;
@@ -103,7 +124,7 @@ loky_pool_submit_chunk (LokyPool *pool,
     future->task.timeout = MIN (future->task.timeout, G_MAXINT64 / 4 / n_items) * n_items;
   future->listener = listener;
   future->listener_data = listener_data;
-  if (!loky_pool_submit (pool, future, task, FALSE, error))
+  if (!loky_pool_submit (pool, future, task, serializer, FALSE, error))
     return NULL;
   return g_steal_pointer (&future);
 }
@@ -118,13 +139,14 @@ loky_pool_submit_task (LokyPool *pool,
                        gboolean has_mailbox,
                        GError **error)
 {
-  g_autoptr (LokyFuture) future = make_future (task, args, options, error);
+  LokySerializer *serializer;
+  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, args, options, &serializer, error);
 
   if (future == NULL)
     return NULL;
   future->listener = listener;
   future->listener_data = listener_data;
-  if (!loky_pool_submit (pool, future, task, has_mailbox, error))
+  if (!loky_pool_submit (pool, future, task, serializer, has_mailbox, error))
     return NULL;
   return g_steal_pointer (&future);
 }
@@ -138,7 +160,8 @@ run_task (LokyPool *pool,
           GCancellable *cancellable,
           GError **error)
 {
-  g_autoptr (LokyFuture) future = make_future (task, args, options, error);
+  LokySerializer *serializer;
+  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, args, options, &serializer, error);
   LokyWaiter waiter;
   gboolean is_submitted;
   gboolean is_done = FALSE;
@@ -147,7 +170,7 @@ run_task (LokyPool *pool,
     return NULL;
   loky_waiter_init (&waiter, future);
   future->waiters = &waiter;
-  is_submitted = loky_pool_submit (pool, future, task, FALSE, error);
+  is_submitted = loky_pool_submit (pool, future, task, serializer, FALSE, error);
   if (is_submitted)
     is_done = loky_future_await (future, &waiter, -1, cancellable, error);
   loky_waiter_clear (&waiter);
@@ -176,7 +199,8 @@ run_task (LokyPool *pool,
  *
  * Returns: (transfer full): a future; %NULL with %LOKY_ERROR_SHUT_DOWN, %LOKY_ERROR_BROKEN,
  *   %LOKY_ERROR_FORKED, %LOKY_ERROR_INVALID_ARGUMENT (a name that cannot be one, a handle without its
- *   buffer), %LOKY_ERROR_TOO_LARGE or %LOKY_ERROR_RESOURCES: then the task will not run
+ *   buffer), %LOKY_ERROR_TOO_LARGE, %LOKY_ERROR_RESOURCES, %LOKY_ERROR_BACKLOG_FULL, or
+ *   %LOKY_ERROR_SERIALIZER if the serializer cannot be found: then the task will not run
  *
  * Since: 1.0
  */

@@ -22,6 +22,14 @@ LokyFuture *loky_pool_submit_task (LokyPool *pool,
                                    gboolean has_mailbox,
                                    GError **error);
 
+/* A future that is ready to be submitted, by loky_pool_submit(); @serializer is for that. */
+LokyFuture *loky_pool_make_future (LokyPool *pool,
+                                   const char *task,
+                                   GVariant *args,
+                                   LokyTaskOptions *options,
+                                   LokySerializer **serializer,
+                                   GError **error);
+
 /* The same for the @n_items elements of an array, as one submission whose result is that of all: see
  * loky-chunk-private.h. The timeout of @options is that of an item. */
 LokyFuture *loky_pool_submit_chunk (LokyPool *pool,

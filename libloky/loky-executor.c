@@ -4,16 +4,12 @@
 
 #include "loky-enum-types.h"
 #include "loky-error.h"
+#include "loky-executor-config-private.h"
 #include "loky-executor-private.h"
+#include "loky-executor-settings-private.h"
 #include "loky-cpu-count.h"
 #include "loky-paths-private.h"
 #include "loky-tsan-private.h"
-
-/* ms */
-#define DEFAULT_START_TIMEOUT 30000
-
-/* In µs: about what it takes to be woken twice. */
-#define DEFAULT_SPIN_TIME 50
 
 /**
  * LokyExecutor:
@@ -45,40 +41,17 @@ struct _LokyExecutor
   GSource *changes; /* ready when there may be something to notify */
 
   GMutex lock;
-  guint max_workers;             /* lock; 0: as many as there are CPUs */
-  gint64 idle_timeout;           /* lock */
-  LokyCrashPolicy crash_policy;  /* lock */
-  char *worker_path;             /* lock */
-  char **plugin_path;            /* lock */
-  char **environment;            /* lock */
-  char *initializer;             /* lock */
-  GVariant *initializer_args;    /* lock */
-  gint64 start_timeout;          /* lock */
-  gint64 heartbeat_timeout;      /* lock */
-  guint spin_time;               /* lock */
+  GValue settings[LOKY_N_SETTINGS]; /* lock */
 
   /* of the context */
   LokyExecutorState told_state;
-  guint told_n_workers;
 };
 
 G_DEFINE_FINAL_TYPE (LokyExecutor, loky_executor, G_TYPE_OBJECT)
 
 enum
 {
-  PROP_0,
-  PROP_MAX_WORKERS,
-  PROP_IDLE_TIMEOUT,
-  PROP_CRASH_POLICY,
-  PROP_WORKER_PATH,
-  PROP_PLUGIN_PATH,
-  PROP_ENVIRONMENT,
-  PROP_INITIALIZER,
-  PROP_INITIALIZER_ARGS,
-  PROP_START_TIMEOUT,
-  PROP_HEARTBEAT_TIMEOUT,
-  PROP_SPIN_TIME,
-  PROP_STATE,
+  PROP_STATE = LOKY_N_SETTINGS,
   PROP_N_WORKERS,
   PROP_N_PENDING,
   PROP_N_RUNNING,
@@ -86,6 +59,7 @@ enum
 };
 
 static GParamSpec *properties[N_PROPS];
+static guint worker_grown_signal;
 
 LokyPool *
 loky_executor_get_pool (LokyExecutor *self)
@@ -101,6 +75,19 @@ typedef struct
   GWeakRef executor;
 } ChangesSource;
 
+static void
+tell_growths (LokyExecutor *self)
+{
+  g_autoptr (GArray) growths = loky_pool_take_growths (self->pool);
+
+  for (guint i = 0; growths != NULL && i < growths->len; i++)
+    {
+      const LokyGrowth *growth = &g_array_index (growths, LokyGrowth, i);
+
+      g_signal_emit (self, worker_grown_signal, 0, growth->worker_id, growth->before, growth->after);
+    }
+}
+
 static gboolean
 changes_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
@@ -114,11 +101,11 @@ changes_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   g_object_freeze_notify (G_OBJECT (self));
   if (status.state != self->told_state)
     g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_STATE]);
-  if (status.n_workers != self->told_n_workers)
-    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_N_WORKERS]);
+  /* Also where it is the same again: somebody may have read it in between, and wait for what has become of it. */
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_N_WORKERS]);
   self->told_state = status.state;
-  self->told_n_workers = status.n_workers;
   g_object_thaw_notify (G_OBJECT (self));
+  tell_growths (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -149,6 +136,7 @@ static void
 loky_executor_constructed (GObject *object)
 {
   LokyExecutor *self = LOKY_EXECUTOR (object);
+  const GValue *settings = self->settings; /* nobody else has it yet */
 
   G_OBJECT_CLASS (loky_executor_parent_class)->constructed (object);
 
@@ -159,7 +147,12 @@ loky_executor_constructed (GObject *object)
   g_source_set_can_recurse (self->changes, TRUE);
   g_source_attach (self->changes, self->context);
 
-  loky_pool_set_max_workers (self->pool, count_workers (self->max_workers));
+  loky_pool_set_max_workers (self->pool, count_workers (g_value_get_uint (&settings[LOKY_SETTING_MAX_WORKERS])));
+  loky_pool_set_reducers (self->pool, g_value_get_object (&settings[LOKY_SETTING_JOB_REDUCERS]),
+                          g_value_get_object (&settings[LOKY_SETTING_RESULT_REDUCERS]), self->context);
+  loky_pool_set_memory_growth (self->pool, g_value_get_uint64 (&settings[LOKY_SETTING_MEMORY_GROWTH_LIMIT]),
+                               g_value_get_int64 (&settings[LOKY_SETTING_MEMORY_CHECK_INTERVAL]));
+  loky_pool_set_start_method (self->pool, g_value_get_string (&settings[LOKY_SETTING_START_METHOD]));
   loky_pool_set_changed_func (self->pool, pool_changed, self->changes);
 }
 
@@ -187,11 +180,7 @@ loky_executor_finalize (GObject *object)
   LOKY_TSAN_ACQUIRE (object);
   loky_pool_unref (self->pool);
   g_clear_pointer (&self->context, g_main_context_unref);
-  g_free (self->worker_path);
-  g_strfreev (self->plugin_path);
-  g_strfreev (self->environment);
-  g_free (self->initializer);
-  g_clear_pointer (&self->initializer_args, g_variant_unref);
+  loky_executor_settings_clear (self->settings);
   g_mutex_clear (&self->lock);
 
   G_OBJECT_CLASS (loky_executor_parent_class)->finalize (object);
@@ -203,43 +192,16 @@ loky_executor_get_property (GObject *object, guint prop_id, GValue *value, GPara
   LokyExecutor *self = LOKY_EXECUTOR (object);
   LokyPoolStatus status;
 
+  if (prop_id < LOKY_N_SETTINGS)
+    {
+      g_mutex_lock (&self->lock);
+      g_value_copy (&self->settings[prop_id], value);
+      g_mutex_unlock (&self->lock);
+      return;
+    }
   loky_pool_get_status (self->pool, &status);
-  g_mutex_lock (&self->lock);
   switch (prop_id)
     {
-    case PROP_MAX_WORKERS:
-      g_value_set_uint (value, self->max_workers);
-      break;
-    case PROP_IDLE_TIMEOUT:
-      g_value_set_int64 (value, self->idle_timeout);
-      break;
-    case PROP_CRASH_POLICY:
-      g_value_set_enum (value, self->crash_policy);
-      break;
-    case PROP_WORKER_PATH:
-      g_value_set_string (value, self->worker_path);
-      break;
-    case PROP_PLUGIN_PATH:
-      g_value_set_boxed (value, self->plugin_path);
-      break;
-    case PROP_ENVIRONMENT:
-      g_value_set_boxed (value, self->environment);
-      break;
-    case PROP_INITIALIZER:
-      g_value_set_string (value, self->initializer);
-      break;
-    case PROP_INITIALIZER_ARGS:
-      g_value_set_variant (value, self->initializer_args);
-      break;
-    case PROP_START_TIMEOUT:
-      g_value_set_int64 (value, self->start_timeout);
-      break;
-    case PROP_HEARTBEAT_TIMEOUT:
-      g_value_set_int64 (value, self->heartbeat_timeout);
-      break;
-    case PROP_SPIN_TIME:
-      g_value_set_uint (value, self->spin_time);
-      break;
     case PROP_STATE:
       g_value_set_enum (value, status.state);
       break;
@@ -255,33 +217,90 @@ loky_executor_get_property (GObject *object, guint prop_id, GValue *value, GPara
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
     }
-  g_mutex_unlock (&self->lock);
 }
 
+/* Has the pool do as a setting says; what is not here it is told when all are there. */
 static void
-set_strv (LokyExecutor *self, char ***field, const GValue *value)
+apply_setting (LokyExecutor *self, LokySetting setting, const GValue *value)
 {
-  char **copy = g_value_dup_boxed (value);
-
-  g_mutex_lock (&self->lock);
-  g_strfreev (*field);
-  *field = copy;
-  g_mutex_unlock (&self->lock);
+  switch (setting)
+    {
+    case LOKY_SETTING_IDLE_TIMEOUT:
+      loky_pool_set_idle_timeout (self->pool, g_value_get_int64 (value));
+      break;
+    case LOKY_SETTING_CRASH_POLICY:
+      loky_pool_set_crash_policy (self->pool, g_value_get_enum (value));
+      break;
+    case LOKY_SETTING_WORKER_PATH:
+      loky_pool_set_worker_path (self->pool, g_value_get_string (value));
+      break;
+    case LOKY_SETTING_PLUGIN_PATH:
+      loky_pool_set_plugin_path (self->pool, g_value_get_boxed (value));
+      break;
+    case LOKY_SETTING_ENVIRONMENT:
+      loky_pool_set_environment (self->pool, g_value_get_boxed (value));
+      break;
+    case LOKY_SETTING_PRELOAD:
+      loky_pool_set_preload (self->pool, g_value_get_boxed (value));
+      break;
+    case LOKY_SETTING_INITIALIZER:
+      loky_pool_set_initializer (self->pool, g_value_get_string (value));
+      break;
+    case LOKY_SETTING_INITIALIZER_ARGS:
+      loky_pool_set_initializer_args (self->pool, g_value_get_variant (value));
+      break;
+    case LOKY_SETTING_SERIALIZER:
+      loky_pool_set_serializer (self->pool, g_value_get_string (value));
+      break;
+    case LOKY_SETTING_START_TIMEOUT:
+      loky_pool_set_start_timeout (self->pool, g_value_get_int64 (value));
+      break;
+    case LOKY_SETTING_HEARTBEAT_TIMEOUT:
+      loky_pool_set_heartbeat (self->pool, g_value_get_int64 (value));
+      break;
+    case LOKY_SETTING_SPIN_TIME:
+      loky_pool_set_spin_time (self->pool, g_value_get_uint (value));
+      break;
+    case LOKY_SETTING_MAX_TASKS_PER_WORKER:
+      loky_pool_set_max_tasks (self->pool, g_value_get_uint (value));
+      break;
+    case LOKY_SETTING_MAX_BACKLOG:
+      loky_pool_set_max_backlog (self->pool, g_value_get_uint (value));
+      break;
+    case LOKY_SETTING_MAX_WORKERS:
+      loky_pool_set_max_workers (self->pool, count_workers (g_value_get_uint (value)));
+      break;
+    case LOKY_SETTING_START_METHOD:
+    case LOKY_SETTING_JOB_REDUCERS:
+    case LOKY_SETTING_RESULT_REDUCERS:
+    case LOKY_SETTING_MEMORY_GROWTH_LIMIT:
+    case LOKY_SETTING_MEMORY_CHECK_INTERVAL:
+    case LOKY_N_SETTINGS:
+    default:
+      break;
+    }
 }
 
-static void
-set_idle_timeout (LokyExecutor *self, gint64 idle_timeout, GParamSpec *pspec)
+/* FALSE: it was so already. */
+static gboolean
+store_setting (LokyExecutor *self, LokySetting setting, const GValue *value)
 {
+  g_auto (GValue) stored = G_VALUE_INIT;
   gboolean has_changed;
 
+  g_value_init (&stored, properties[setting]->value_type);
+  g_value_copy (value, &stored);
   g_mutex_lock (&self->lock);
-  has_changed = self->idle_timeout != idle_timeout;
-  self->idle_timeout = idle_timeout;
+  has_changed = !loky_executor_settings_are_equal (properties[setting], &self->settings[setting], &stored);
+  if (has_changed)
+    {
+      const GValue old = self->settings[setting];
+
+      self->settings[setting] = stored;
+      stored = old;
+    }
   g_mutex_unlock (&self->lock);
-  if (!has_changed)
-    return;
-  loky_pool_set_idle_timeout (self->pool, idle_timeout);
-  g_object_notify_by_pspec (G_OBJECT (self), pspec);
+  return has_changed;
 }
 
 static void
@@ -289,192 +308,17 @@ loky_executor_set_property (GObject *object, guint prop_id, const GValue *value,
 {
   LokyExecutor *self = LOKY_EXECUTOR (object);
 
-  switch (prop_id)
+  if (prop_id >= LOKY_N_SETTINGS)
     {
-    case PROP_MAX_WORKERS:
-      loky_executor_set_max_workers (self, g_value_get_uint (value));
-      break;
-    case PROP_IDLE_TIMEOUT:
-      set_idle_timeout (self, g_value_get_int64 (value), pspec);
-      break;
-    case PROP_CRASH_POLICY:
-      self->crash_policy = g_value_get_enum (value);
-      loky_pool_set_crash_policy (self->pool, self->crash_policy);
-      break;
-    case PROP_WORKER_PATH:
-      self->worker_path = g_value_dup_string (value);
-      loky_pool_set_worker_path (self->pool, self->worker_path);
-      break;
-    case PROP_PLUGIN_PATH:
-      set_strv (self, &self->plugin_path, value);
-      loky_pool_set_plugin_path (self->pool, (const char *const *) self->plugin_path);
-      break;
-    case PROP_ENVIRONMENT:
-      set_strv (self, &self->environment, value);
-      loky_pool_set_environment (self->pool, (const char *const *) self->environment);
-      break;
-    case PROP_INITIALIZER:
-      self->initializer = g_value_dup_string (value);
-      loky_pool_set_initializer (self->pool, self->initializer);
-      break;
-    case PROP_INITIALIZER_ARGS:
-      self->initializer_args = g_value_dup_variant (value);
-      loky_pool_set_initializer_args (self->pool, self->initializer_args);
-      break;
-    case PROP_START_TIMEOUT:
-      self->start_timeout = g_value_get_int64 (value);
-      loky_pool_set_start_timeout (self->pool, self->start_timeout);
-      break;
-    case PROP_HEARTBEAT_TIMEOUT:
-      self->heartbeat_timeout = g_value_get_int64 (value);
-      loky_pool_set_heartbeat (self->pool, self->heartbeat_timeout);
-      break;
-    case PROP_SPIN_TIME:
-      self->spin_time = g_value_get_uint (value);
-      loky_pool_set_spin_time (self->pool, self->spin_time);
-      break;
-    default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+      return;
     }
-}
-
-static void
-install_settings (void)
-{
-  const GParamFlags settable = G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS;
-  const GParamFlags constant = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
-
-  /**
-   * LokyExecutor:max-workers:
-   *
-   * How many workers there may be at the same time; 0 stands for [func@Loky.cpu_count].
-   *
-   * When it is lowered, idle workers leave at once and busy ones when they have ended what they run;
-   * no task is lost.
-   *
-   * Since: 1.0
-   */
-  /* Set before constructed(), which otherwise counts the CPUs, and reads files for it. */
-  properties[PROP_MAX_WORKERS] = g_param_spec_uint ("max-workers", NULL, NULL, 0, G_MAXUINT16, 0,
-                                                    settable | G_PARAM_CONSTRUCT);
-
-  /**
-   * LokyExecutor:idle-timeout:
-   *
-   * After how long without work a worker leaves, in milliseconds; -1 for never.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_IDLE_TIMEOUT]
-      = g_param_spec_int64 ("idle-timeout", NULL, NULL, -1, G_MAXINT64, -1, settable);
-
-  /**
-   * LokyExecutor:crash-policy:
-   *
-   * What the death of a worker does to the executor.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_CRASH_POLICY]
-      = g_param_spec_enum ("crash-policy", NULL, NULL, LOKY_TYPE_CRASH_POLICY,
-                           LOKY_CRASH_POLICY_REPLACE, constant);
-
-  /**
-   * LokyExecutor:worker-path:
-   *
-   * The worker program; %NULL for the one of the environment variable `LOKY_WORKER`, or else the one
-   * that was installed with the library.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_WORKER_PATH] = g_param_spec_string ("worker-path", NULL, NULL, NULL, constant);
-
-  /**
-   * LokyExecutor:plugin-path:
-   *
-   * The folders in which plugins are looked for, first to last; %NULL for those of the environment
-   * variable `LOKY_PLUGIN_PATH` and then the one that was installed with the library.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_PLUGIN_PATH]
-      = g_param_spec_boxed ("plugin-path", NULL, NULL, G_TYPE_STRV, constant);
-
-  /**
-   * LokyExecutor:environment:
-   *
-   * Environment variables of the workers, `NAME=VALUE`, besides those that they inherit when they are
-   * started.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_ENVIRONMENT]
-      = g_param_spec_boxed ("environment", NULL, NULL, G_TYPE_STRV, constant);
-
-  /**
-   * LokyExecutor:initializer:
-   *
-   * The name of a task that each worker runs before it serves; %NULL for none. Its result is dropped.
-   *
-   * A worker whose initializer fails, crashes or does not return within
-   * [property@Loky.Executor:start-timeout] does not serve. When that happens five times in a row and no
-   * worker serves, the executor is broken, and its tasks end with %LOKY_ERROR_INITIALIZER and the message of
-   * the last failure.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_INITIALIZER] = g_param_spec_string ("initializer", NULL, NULL, NULL, constant);
-
-  /**
-   * LokyExecutor:initializer-args:
-   *
-   * The arguments of the initializer; %NULL stands for the empty tuple. At most 1 MiB, without handles of
-   * buffers.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_INITIALIZER_ARGS] = g_param_spec_variant (
-      "initializer-args", NULL, NULL, G_VARIANT_TYPE_ANY, NULL, constant);
-
-  /**
-   * LokyExecutor:start-timeout:
-   *
-   * How long a worker may take from its start until it serves, its initializer included, in milliseconds;
-   * after that it is killed and counts as one that could not be started.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_START_TIMEOUT] = g_param_spec_int64 ("start-timeout", NULL, NULL, 1, G_MAXINT64,
-                                                       DEFAULT_START_TIMEOUT, constant);
-
-  /**
-   * LokyExecutor:heartbeat-timeout:
-   *
-   * How long a worker that runs a task may take to give a sign of life, in milliseconds; -1 for ever.
-   *
-   * It is asked so often, and killed when it does not answer until it would be asked again: its task ends
-   * with %LOKY_ERROR_WORKER_DIED, or is tried again as after a crash. A worker answers while its task computes,
-   * sleeps or waits, but not when it was stopped (SIGSTOP). Workers without a task are not asked.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_HEARTBEAT_TIMEOUT]
-      = g_param_spec_int64 ("heartbeat-timeout", NULL, NULL, -1, G_MAXINT64, -1, constant);
-
-  /**
-   * LokyExecutor:spin-time:
-   *
-   * How long a thread that waits for a task, and a worker that waits for one, may look whether it has come before
-   * they sleep, in microseconds; 0 for not at all.
-   *
-   * To be woken takes longer than many tasks do. It is done only while tasks follow each other so closely that it
-   * is worth it, by one waiting thread and for each two CPUs one worker at the most, and not while others need
-   * the CPU; never by who is idle.
-   *
-   * Since: 1.0
-   */
-  properties[PROP_SPIN_TIME] = g_param_spec_uint ("spin-time", NULL, NULL, 0, 1000 * 1000,
-                                                  DEFAULT_SPIN_TIME, constant);
+  /* The pool knows no defaults: those that are set once are told in any case. */
+  if (!store_setting (self, prop_id, value) && (pspec->flags & G_PARAM_CONSTRUCT_ONLY) == 0)
+    return;
+  apply_setting (self, prop_id, value);
+  if ((pspec->flags & G_PARAM_CONSTRUCT_ONLY) == 0)
+    g_object_notify_by_pspec (object, pspec);
 }
 
 static void
@@ -495,7 +339,8 @@ install_state (void)
   /**
    * LokyExecutor:n-workers:
    *
-   * How many workers there are, with those that are being started.
+   * How many workers there are, with those that are being started. It is notified after each change, of several at
+   * once together.
    *
    * Since: 1.0
    */
@@ -537,9 +382,28 @@ loky_executor_class_init (LokyExecutorClass *klass)
   object_class->get_property = loky_executor_get_property;
   object_class->set_property = loky_executor_set_property;
 
-  install_settings ();
+  loky_executor_settings_make_specs (
+      properties, G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS,
+      G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
   install_state ();
   g_object_class_install_properties (object_class, N_PROPS, properties);
+
+  /**
+   * LokyExecutor::worker-grown:
+   * @self: an executor
+   * @worker_id: the number of the worker
+   * @before: what it held after its first task, in bytes
+   * @after: what it holds now, in bytes
+   *
+   * A worker has grown by more than [property@Loky.Executor:memory-growth-limit]; it leaves, and is replaced.
+   *
+   * Emitted in the #GMainContext that was the thread-default one when the executor was made.
+   *
+   * Since: 1.0
+   */
+  worker_grown_signal
+      = g_signal_new ("worker-grown", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                      G_TYPE_NONE, 3, G_TYPE_UINT, G_TYPE_UINT64, G_TYPE_UINT64);
 }
 
 static void
@@ -547,7 +411,7 @@ loky_executor_init (LokyExecutor *self)
 {
   g_mutex_init (&self->lock);
   self->pool = loky_pool_new (1);
-  self->idle_timeout = -1;
+  loky_executor_settings_init (self->settings, properties);
 }
 
 /**
@@ -566,6 +430,42 @@ LokyExecutor *
 loky_executor_new (guint max_workers)
 {
   return g_object_new (LOKY_TYPE_EXECUTOR, "max-workers", MIN (max_workers, G_MAXUINT16), NULL);
+}
+
+/**
+ * loky_executor_new_with_config:
+ * @config: settings, which are read at the call
+ *
+ * Makes an executor with the settings of a configuration.
+ *
+ * Returns: (transfer full): a new executor
+ *
+ * Since: 1.0
+ */
+LokyExecutor *
+loky_executor_new_with_config (LokyExecutorConfig *config)
+{
+  g_return_val_if_fail (LOKY_IS_EXECUTOR_CONFIG (config), NULL);
+
+  return loky_executor_config_make (config);
+}
+
+/**
+ * loky_executor_dup_config:
+ * @self: an executor
+ *
+ * Gets the settings of an executor.
+ *
+ * Returns: (transfer full): a new configuration, with which another one like it can be made
+ *
+ * Since: 1.0
+ */
+LokyExecutorConfig *
+loky_executor_dup_config (LokyExecutor *self)
+{
+  g_return_val_if_fail (LOKY_IS_EXECUTOR (self), NULL);
+
+  return loky_executor_config_new_from (G_OBJECT (self));
 }
 
 /**
@@ -607,7 +507,7 @@ loky_executor_get_max_workers (LokyExecutor *self)
   g_return_val_if_fail (LOKY_IS_EXECUTOR (self), 0);
 
   g_mutex_lock (&self->lock);
-  max_workers = self->max_workers;
+  max_workers = g_value_get_uint (&self->settings[LOKY_SETTING_MAX_WORKERS]);
   g_mutex_unlock (&self->lock);
   return count_workers (max_workers);
 }
@@ -624,19 +524,10 @@ loky_executor_get_max_workers (LokyExecutor *self)
 void
 loky_executor_set_max_workers (LokyExecutor *self, guint max_workers)
 {
-  gboolean has_changed;
-
   g_return_if_fail (LOKY_IS_EXECUTOR (self));
   g_return_if_fail (max_workers <= G_MAXUINT16);
 
-  g_mutex_lock (&self->lock);
-  has_changed = self->max_workers != max_workers;
-  self->max_workers = max_workers;
-  g_mutex_unlock (&self->lock);
-  if (!has_changed)
-    return;
-  loky_pool_set_max_workers (self->pool, count_workers (max_workers));
-  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_MAX_WORKERS]);
+  g_object_set (self, "max-workers", max_workers, NULL);
 }
 
 /**

@@ -8,6 +8,7 @@
 #include <gio/gio.h>
 
 #include "loky-enums.h"
+#include "loky-executor-config.h"
 #include "loky-future.h"
 #include "loky-input.h"
 #include "loky-map-options.h"
@@ -25,11 +26,30 @@ LOKY_AVAILABLE_IN_1_0
 LokyExecutor *loky_executor_new (guint max_workers);
 
 LOKY_AVAILABLE_IN_1_0
+LokyExecutor *loky_executor_new_with_config (LokyExecutorConfig *config);
+
+LOKY_AVAILABLE_IN_1_0
+LokyExecutorConfig *loky_executor_dup_config (LokyExecutor *self) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
 LokyFuture *loky_executor_submit (LokyExecutor *self,
                                   const char *task,
                                   GVariant *args,
                                   LokyTaskOptions *options,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+void loky_executor_submit_async (LokyExecutor *self,
+                                 const char *task,
+                                 GVariant *args,
+                                 LokyTaskOptions *options,
+                                 GCancellable *cancellable,
+                                 GAsyncReadyCallback callback,
+                                 gpointer user_data);
+
+LOKY_AVAILABLE_IN_1_0
+LokyFuture *loky_executor_submit_finish (LokyExecutor *self, GAsyncResult *result, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
 void loky_executor_call_async (LokyExecutor *self,
@@ -57,6 +77,14 @@ LokyResults *loky_executor_map (LokyExecutor *self,
                                 const char *task,
                                 LokyInput *input,
                                 LokyMapOptions *options) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+LokyFuture *loky_executor_submit_values (LokyExecutor *self,
+                                         const char *task,
+                                         const GValue *values,
+                                         gsize n_values,
+                                         LokyTaskOptions *options,
+                                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
 void loky_executor_warm_up_async (LokyExecutor *self,

@@ -13,9 +13,14 @@ G_BEGIN_DECLS
 
 /* Negative ones are not descriptors. */
 void loky_fork_guard_add (int fd);
+/* open() and add, with no fork between. */
+int loky_fork_guard_open (const char *path, int flags);
 /* Before it is closed: the number may belong to somebody else after that. */
 void loky_fork_guard_remove (int fd);
 /* Both, and sets it to -1. Keeps errno. */
 void loky_fork_guard_close (int *fd);
+
+/* Differs in a forked copy of this process, if something was guarded before. */
+guint loky_fork_guard_get_generation (void);
 
 G_END_DECLS

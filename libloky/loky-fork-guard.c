@@ -11,6 +11,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static guint64 *guarded; /* a set of descriptors; lock */
 static gsize n_words;    /* lock */
+static guint generation; /* how often this process is a forked copy; changes in its only thread */
 
 static void
 before_fork (void)
@@ -30,6 +31,7 @@ after_fork_in_child (void)
   for (gsize i = 0; i < n_words; i++)
     for (; guarded[i] != 0; guarded[i] &= guarded[i] - 1)
       close ((int) (i * BITS) + __builtin_ctzll (guarded[i]));
+  generation++;
   pthread_mutex_unlock (&lock);
 }
 
@@ -45,15 +47,11 @@ watch_forks (void)
     }
 }
 
-void
-loky_fork_guard_add (int fd)
+static void
+add_locked (int fd)
 {
   gsize word = (gsize) fd / BITS;
 
-  if (fd < 0)
-    return;
-  watch_forks ();
-  pthread_mutex_lock (&lock);
   if (word >= n_words)
     {
       gsize n_new = (word + 1) * 2;
@@ -64,7 +62,37 @@ loky_fork_guard_add (int fd)
       n_words = n_new;
     }
   guarded[word] |= G_GUINT64_CONSTANT (1) << (fd % BITS);
+}
+
+void
+loky_fork_guard_add (int fd)
+{
+  if (fd < 0)
+    return;
+  watch_forks ();
+  pthread_mutex_lock (&lock);
+  add_locked (fd);
   pthread_mutex_unlock (&lock);
+}
+
+int
+loky_fork_guard_open (const char *path, int flags)
+{
+  int fd;
+
+  watch_forks ();
+  pthread_mutex_lock (&lock);
+  fd = loky_fd_above_standard (open (path, flags));
+  if (fd >= 0)
+    add_locked (fd);
+  pthread_mutex_unlock (&lock);
+  return fd;
+}
+
+guint
+loky_fork_guard_get_generation (void)
+{
+  return generation;
 }
 
 void

@@ -11,18 +11,22 @@
 #include "loky-mailbox-private.h"
 #include "loky-payload-private.h"
 #include "loky-scheduler-private.h"
+#include "loky-statistics-private.h"
+#include "loky-serializer-private.h"
 
 G_BEGIN_DECLS
 
 typedef struct _LokyPool LokyPool;
 typedef struct _LokyWaiter LokyWaiter;
 
-/* What the tasks of one name share; it lives as long as the pool. */
+/* What the tasks of one name share, and of one serializer; it lives as long as the pool. */
 typedef struct
 {
   LokySchedulerFunction scheduling;
   char *name;
   guint32 number;
+  LokyStatistics *statistics; /* pool lock */
+  LokySerializer *serializer; /* of arguments and results; NULL: the default */
 } LokyFunction;
 
 /* What is known of the worker that a task was lost with. */
@@ -38,6 +42,16 @@ typedef struct
 
 /* Told in whatever thread ends a future, without any lock held, once. */
 typedef void (*LokyFutureListener) (LokyFuture *future, gpointer user_data);
+
+/* Somebody else who wants to know of the end: a part of a larger structure, which stays until it was told or taken
+ * out. Any number of them. */
+typedef struct _LokyFutureWatch LokyFutureWatch;
+
+struct _LokyFutureWatch
+{
+  /* As a listener is. */
+  void (*told) (LokyFutureWatch *self, LokyFuture *future);
+};
 
 struct _LokyFuture
 {
@@ -62,7 +76,7 @@ struct _LokyFuture
   gint64 run_time; /* in ns, as the worker says; -1: none has returned it */
   LokyLoss *loss;
   LokyWaiter *waiters;  /* threads; the first may be there from before the submission */
-  GSList *asynchronous; /* of LokyAsyncWait; after the end of who announces it */
+  GSList *watches;      /* of LokyFutureWatch; after the end of who announces it */
   LokyFuture *next_ended;
   gint64 progress_told_at;
   LokyFutureState end;  /* PENDING until it has ended; written last, atomically, to be read without the lock */
@@ -71,6 +85,7 @@ struct _LokyFuture
   /* constant from the submission on */
   guint8 is_chunk; /* args are an array of those of items; nobody outside sees such a future */
   guint8 is_item;  /* of a chunk, that has succeeded */
+  guint8 has_room; /* in the backlog, until it was submitted */
 
   /* atomic */
   guint news;
@@ -111,6 +126,11 @@ gboolean loky_future_await (LokyFuture *self,
                             gint64 timeout,
                             GCancellable *cancellable,
                             GError **error);
+
+/* FALSE: it has ended; nothing will be told. */
+gboolean loky_future_watch (LokyFuture *self, LokyFutureWatch *watch);
+/* TRUE: it is not told any more; FALSE: it was told, or is about to be, or was not added. */
+gboolean loky_future_unwatch (LokyFuture *self, LokyFutureWatch *watch);
 
 /* @task ends when the future does, or at once with G_IO_ERROR_CANCELLED when its cancellable is
  * cancelled; with @cancels the future is then cancelled too. A pointer to the future, with a

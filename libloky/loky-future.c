@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-future-private.h"
 
+#include "loky-attachment-private.h"
 #include "loky-enum-types.h"
 #include "loky-error.h"
 #include "loky-pool-private.h"
+#include "loky-reducer-private.h"
 #include "loky-util-private.h"
 #include "loky-tsan-private.h"
 
@@ -40,6 +42,7 @@ static guint done_signal;
  * before the end, or who announces that. The list has a reference, and so has the source, whose callback may be running meanwhile. */
 typedef struct
 {
+  LokyFutureWatch watch;
   gatomicrefcount ref_count;
   LokyFuture *future;
   GTask *task;
@@ -292,6 +295,16 @@ deliver_end (LokyMailboxItem *item)
   async_wait_release (wait);
 }
 
+/* Whoever announces the end. */
+static void
+post_end (LokyFutureWatch *watch, LokyFuture *self)
+{
+  LokyAsyncWait *wait = (LokyAsyncWait *) watch;
+
+  LOKY_TSAN_RELEASE (wait);
+  loky_mailbox_post (wait->mailbox, &wait->item);
+}
+
 void
 loky_future_end_locked (LokyFuture *self,
                         LokyFutureState end,
@@ -310,18 +323,17 @@ void
 loky_future_announce (LokyFuture *self)
 {
   /* Nobody adds to them, or takes one out, after the end. */
-  GSList *waits = g_slist_reverse (g_steal_pointer (&self->asynchronous));
+  GSList *watches = g_slist_reverse (g_steal_pointer (&self->watches));
 
   g_clear_pointer (&self->args, g_variant_unref);
   g_clear_pointer (&self->buffers, g_ptr_array_unref);
-  for (GSList *l = waits; l != NULL; l = l->next)
+  for (GSList *l = watches; l != NULL; l = l->next)
     {
-      LokyAsyncWait *wait = l->data;
+      LokyFutureWatch *watch = l->data;
 
-      LOKY_TSAN_RELEASE (wait);
-      loky_mailbox_post (wait->mailbox, &wait->item);
+      watch->told (watch, self);
     }
-  g_slist_free (waits);
+  g_slist_free (watches);
   if (self->listener != NULL)
     self->listener (self, self->listener_data);
   loky_future_post (self, LOKY_NEWS_END);
@@ -547,19 +559,39 @@ loky_future_wait (LokyFuture *self, gint64 timeout, GCancellable *cancellable, G
   return is_done;
 }
 
+gboolean
+loky_future_watch (LokyFuture *self, LokyFutureWatch *watch)
+{
+  gboolean is_done;
+
+  loky_pool_lock (self->pool);
+  is_done = has_ended (self);
+  if (!is_done)
+    self->watches = g_slist_prepend (self->watches, watch);
+  loky_pool_unlock (self->pool);
+  return !is_done;
+}
+
+gboolean
+loky_future_unwatch (LokyFuture *self, LokyFutureWatch *watch)
+{
+  GSList *link;
+
+  loky_pool_lock (self->pool);
+  link = has_ended (self) ? NULL : g_slist_find (self->watches, watch);
+  if (link != NULL)
+    self->watches = g_slist_delete_link (self->watches, link);
+  loky_pool_unlock (self->pool);
+  return link != NULL;
+}
+
 static gboolean
 wait_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
   LokyAsyncWait *wait = user_data;
   LokyFuture *self = wait->future;
-  GSList *link;
 
-  loky_pool_lock (self->pool);
-  link = has_ended (self) ? NULL : g_slist_find (self->asynchronous, wait);
-  if (link != NULL)
-    self->asynchronous = g_slist_delete_link (self->asynchronous, link);
-  loky_pool_unlock (self->pool);
-  if (link == NULL)
+  if (!loky_future_unwatch (self, &wait->watch))
     return G_SOURCE_REMOVE;
 
   if (wait->cancels)
@@ -589,6 +621,7 @@ loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels)
   wait->future = g_object_ref (self);
   wait->task = task;
   wait->cancels = cancels;
+  wait->watch.told = post_end;
   wait->item.deliver = deliver_end;
   /* The error of a cancelled wait is given by the source below, at once. */
   g_task_set_check_cancellable (task, FALSE);
@@ -605,7 +638,7 @@ loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels)
   is_done = has_ended (self);
   if (!is_done)
     {
-      self->asynchronous = g_slist_prepend (self->asynchronous, wait);
+      self->watches = g_slist_prepend (self->watches, &wait->watch);
       wait->mailbox = loky_pool_ensure_mailbox_locked (self->pool, g_task_get_context (task));
       loky_mailbox_expect (wait->mailbox);
       /* Under the lock: the end, which frees the wait, may come at once. */
@@ -675,6 +708,30 @@ loky_future_wait_finish (LokyFuture *self, GAsyncResult *result, GError **error)
   return future != NULL;
 }
 
+static LokyPayload *
+ref_payload (LokyFuture *self)
+{
+  LokyPayload *payload = NULL;
+
+  loky_pool_lock (self->pool);
+  if (self->payload != NULL)
+    payload = loky_payload_ref (self->payload);
+  loky_pool_unlock (self->pool);
+  return payload;
+}
+
+static GVariant *
+read_payload (LokyFuture *self, LokyPayload *payload, GError **error)
+{
+  LokySerializer *serializer = self->function->serializer;
+  g_autoptr (GVariant) wire = NULL;
+
+  if (G_LIKELY (serializer == NULL))
+    return loky_payload_dup_variant (payload, error);
+  wire = loky_payload_dup_variant (payload, error);
+  return wire != NULL ? loky_deserialize (serializer, wire, error) : NULL;
+}
+
 /**
  * loky_future_dup_result:
  * @self: a future
@@ -683,7 +740,8 @@ loky_future_wait_finish (LokyFuture *self, GAsyncResult *result, GError **error)
  * Gets the result of a task, or throws its error.
  *
  * Returns: (transfer full): the result; %NULL with the error of the task, %G_IO_ERROR_CANCELLED if it
- *   was cancelled, or %G_IO_ERROR_PENDING if it has not ended
+ *   was cancelled, %G_IO_ERROR_PENDING if it has not ended, or %LOKY_ERROR_SERIALIZER if the worker returned what the
+ *   serializer of the task cannot read
  *
  * Since: 1.0
  */
@@ -705,13 +763,47 @@ loky_future_dup_result (LokyFuture *self, GError **error)
   loky_pool_unlock (self->pool);
 
   if (payload != NULL)
-    return loky_payload_dup_variant (payload, error);
+    return read_payload (self, payload, error);
   if (own_error != NULL)
     g_propagate_error (error, g_steal_pointer (&own_error));
   else
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_PENDING, "The task “%s” has not ended",
                  self->function->name);
   return NULL;
+}
+
+/**
+ * loky_future_dup_value:
+ * @self: a future
+ * @value: (out caller-allocates): a #GValue without a type, which is set; on an error it stays as it is
+ * @error: return location for an error
+ *
+ * Gets the result of a task as a value, or throws its error.
+ *
+ * The task made it by [method@Loky.TaskContext.reduce_value]; it is rebuilt by
+ * [property@Loky.Executor:result-reducers], in the thread of the caller, each time anew. A number or a string is one
+ * also as the result of any other task, and a result of another type becomes a value of %G_TYPE_VARIANT.
+ *
+ * Returns: %TRUE; %FALSE with %LOKY_ERROR_REDUCER if there is no reducer in the application for what the worker
+ *   returned, with the error of a reducer, or with one of those of [method@Loky.Future.dup_result]
+ *
+ * Since: 1.0
+ */
+gboolean
+loky_future_dup_value (LokyFuture *self, GValue *value, GError **error)
+{
+  g_autoptr (LokyPayload) payload = NULL;
+  g_autoptr (GVariant) result = NULL;
+
+  g_return_val_if_fail (is_submitted (self), FALSE);
+  g_return_val_if_fail (value != NULL && !G_IS_VALUE (value), FALSE);
+
+  result = loky_future_dup_result (self, error);
+  if (result == NULL)
+    return FALSE;
+  payload = ref_payload (self);
+  return loky_rebuild_value (loky_pool_get_result_reducers (self->pool), result,
+                             payload != NULL ? payload->buffers : NULL, LOKY_PLACE_APPLICATION, value, error);
 }
 
 /**
@@ -738,6 +830,14 @@ loky_future_dup_error (LokyFuture *self)
   return error;
 }
 
+static gpointer
+lookup (LokyFuture *self, gint32 handle, GType type, GError **error)
+{
+  g_autoptr (LokyPayload) payload = ref_payload (self);
+
+  return loky_attachment_find (payload != NULL ? payload->buffers : NULL, handle, type, error);
+}
+
 /**
  * loky_future_lookup_buffer:
  * @self: a future that succeeded
@@ -754,15 +854,32 @@ loky_future_dup_error (LokyFuture *self)
 LokyBuffer *
 loky_future_lookup_buffer (LokyFuture *self, gint32 handle, GError **error)
 {
-  g_autoptr (LokyPayload) payload = NULL;
-
   g_return_val_if_fail (is_submitted (self), NULL);
 
-  loky_pool_lock (self->pool);
-  if (self->payload != NULL)
-    payload = loky_payload_ref (self->payload);
-  loky_pool_unlock (self->pool);
-  return loky_buffer_find (payload != NULL ? payload->buffers : NULL, handle, error);
+  return lookup (self, handle, LOKY_TYPE_BUFFER, error);
+}
+
+/**
+ * loky_future_lookup_synchronizer:
+ * @self: a future that succeeded
+ * @handle: a handle in its result
+ * @type: what it must be, such as %LOKY_TYPE_LOCK; %LOKY_TYPE_SYNCHRONIZER for any
+ * @error: return location for an error
+ *
+ * Finds a synchronizer that the result refers to by a value of type `h`.
+ *
+ * Returns: (transfer full) (type Loky.Synchronizer): the synchronizer; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the
+ *   result holds no such handle of a @type
+ *
+ * Since: 1.0
+ */
+gpointer
+loky_future_lookup_synchronizer (LokyFuture *self, gint32 handle, GType type, GError **error)
+{
+  g_return_val_if_fail (is_submitted (self), NULL);
+  g_return_val_if_fail (g_type_is_a (type, LOKY_TYPE_SYNCHRONIZER), NULL);
+
+  return lookup (self, handle, type, error);
 }
 
 /**

@@ -9,6 +9,7 @@
 
 #include "loky-buffer.h"
 #include "loky-enums.h"
+#include "loky-synchronizer.h"
 
 G_BEGIN_DECLS
 
@@ -51,10 +52,17 @@ LOKY_AVAILABLE_IN_1_0
 GVariant *loky_future_dup_result (LokyFuture *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
+gboolean loky_future_dup_value (LokyFuture *self, GValue *value, GError **error);
+
+LOKY_AVAILABLE_IN_1_0
 GError *loky_future_dup_error (LokyFuture *self) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
 LokyBuffer *loky_future_lookup_buffer (LokyFuture *self, gint32 handle, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+gpointer loky_future_lookup_synchronizer (LokyFuture *self, gint32 handle, GType type, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0

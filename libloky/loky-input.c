@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "loky-buffer-private.h"
+#include "loky-attachment-private.h"
 #include "loky-chunk-private.h"
 #include "loky-tsan-private.h"
 #include "loky-value-private.h"
@@ -467,7 +467,7 @@ has_handles (GVariant *item)
 
   if (strpbrk (g_variant_get_type_string (item), "hv") == NULL)
     return FALSE;
-  return !loky_buffer_collect (item, NULL, &buffers, NULL) || buffers != NULL;
+  return !loky_attachment_collect (item, NULL, &buffers, NULL) || buffers != NULL;
 }
 
 static void

@@ -79,9 +79,12 @@ deliver (LokyMailboxItem *item)
 static gboolean
 prepare (GSource *source, gint *timeout)
 {
-  LokyMailbox *self = ((MailboxSource *) source)->mailbox;
+  LokyMailbox *self;
   gboolean has_items, hears;
 
+  /* The context's lock orders it after the making. */
+  LOKY_TSAN_ACQUIRE (source);
+  self = ((MailboxSource *) source)->mailbox;
   *timeout = -1;
   g_mutex_lock (&self->lock);
   has_items = self->items.length > 0;
@@ -157,6 +160,7 @@ loky_mailbox_new (GMainContext *context, LokyMailboxHear hear, gpointer user_dat
   /* A handler may run a main loop of its own. */
   g_source_set_can_recurse (self->source, TRUE);
   ((MailboxSource *) self->source)->mailbox = loky_mailbox_ref (self);
+  LOKY_TSAN_RELEASE (self->source);
   g_source_attach (self->source, context);
   /* The context holds it from here. */
   g_source_unref (self->source);

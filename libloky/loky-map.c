@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-map-private.h"
 
+#include "loky-answer-private.h"
 #include "loky-chunk-private.h"
 #include "loky-error.h"
 #include "loky-tsan-private.h"
@@ -244,7 +245,8 @@ take_pending_locked (LokyMap *self, LokyTaken *taken, GError **failure, GSource 
   return g_steal_pointer (&self->pending);
 }
 
-/* Takes over what is given. What is in a chunk is looked at by who finishes the task, in its own thread. */
+/* Takes over what is given. What is in a chunk is looked at by who finishes the task, in its own thread. Never at
+ * once: whoever announces the end of a piece has others to announce. */
 static void
 answer (GTask *task, const LokyTaken *taken, GError *failure)
 {
@@ -253,16 +255,15 @@ answer (GTask *task, const LokyTaken *taken, GError *failure)
   if (task == NULL)
     return;
   if (failure != NULL)
-    g_task_return_error (task, failure);
+    loky_answer_error (task, failure);
   else if (taken->piece == NULL)
-    g_task_return_pointer (task, NULL, NULL);
+    loky_answer_pointer (task, NULL, NULL);
   else
     {
       copy = g_memdup2 (taken, sizeof *taken);
       LOKY_TSAN_RELEASE (copy);
-      g_task_return_pointer (task, copy, (GDestroyNotify) loky_taken_free);
+      loky_answer_pointer (task, copy, (GDestroyNotify) loky_taken_free);
     }
-  g_object_unref (task);
 }
 
 void

@@ -8,6 +8,10 @@
 
 G_BEGIN_DECLS
 
+/* What a file of the form of /proc/meminfo or /proc/PID/status says of @name, with the colon behind it, in bytes; 0 if
+ * it does not say. */
+guint64 loky_memory_find_field (const char *text, const char *name);
+
 /* Whether there is memory for so many bytes. Errno is set to ENOMEM if not. A small amount is not looked
  * up. */
 gboolean loky_memory_is_available (guint64 size);

@@ -7,22 +7,22 @@
 /* Below this the look-up would cost more than it is worth, in bytes. */
 #define SMALL (64u << 20)
 
-static guint64
-find_field (const char *text, const char *name)
+guint64
+loky_memory_find_field (const char *text, const char *name)
 {
   const char *field = strstr (text, name);
 
-  return field != NULL ? g_ascii_strtoull (field + strlen (name), NULL, 10) : 0;
+  return field != NULL ? g_ascii_strtoull (field + strlen (name), NULL, 10) * 1024 : 0;
 }
 
 guint64
 loky_memory_parse_meminfo (const char *text)
 {
-  guint64 available = find_field (text, "MemAvailable:");
+  guint64 available = loky_memory_find_field (text, "MemAvailable:");
 
   if (available == 0)
     return G_MAXUINT64;
-  return (available + find_field (text, "SwapFree:")) * 1024;
+  return available + loky_memory_find_field (text, "SwapFree:");
 }
 
 gboolean

@@ -16,7 +16,7 @@ typedef enum
 {
   /* to the worker */
   LOKY_MESSAGE_SETUP = 1, /* SETUP_TYPE; descriptors: control area, pidfd of the parent */
-  LOKY_MESSAGE_TASK_NAME, /* NAME_TYPE; number: what TASK will call it */
+  LOKY_MESSAGE_TASK_NAME, /* TASK_NAME_TYPE; number: what TASK will call it */
   LOKY_MESSAGE_TASK,      /* a value; slot and number of the task */
   LOKY_MESSAGE_LEAVE,     /* empty: say goodbye and exit */
   LOKY_MESSAGE_REFUSE,    /* REFUSE_TYPE: a plugin file that must not be opened */
@@ -34,15 +34,18 @@ typedef enum
   LOKY_MESSAGE_PROGRESS,     /* empty; slot and number: there is news in the control area */
   LOKY_MESSAGE_GOODBYE,      /* empty: the last frame of a worker that leaves in order */
   LOKY_MESSAGE_CHUNK_RESULT, /* a value of MIXED_TYPE; slot and number of the chunk */
+  LOKY_MESSAGE_GROWN,        /* GROWN_TYPE: it holds more memory than it may, and is to be told to leave */
 } LokyMessageType;
 
 /* version, worker id, slots, plugin path, refused, initializer, its arguments */
-#define LOKY_MESSAGE_SETUP_TYPE "(suuaaya(tttss)smv)"
+#define LOKY_MESSAGE_SETUP_TYPE "(suuaaya(tttss)smvtx)"
 #define LOKY_MESSAGE_NAME_TYPE "(s)"
+#define LOKY_MESSAGE_TASK_NAME_TYPE "(ss)" /* task, serializer (empty: the default) */
 #define LOKY_MESSAGE_NAME_TYPE_BORROWED "(&s)"
 #define LOKY_MESSAGE_REFUSE_TYPE "(tttss)" /* device, inode, mtime in ns, path, reason */
 #define LOKY_MESSAGE_HELLO_TYPE "(su)"     /* version, pid */
 #define LOKY_MESSAGE_FAILURE_TYPE "(sisx)" /* domain, code, message, run time in ns */
+#define LOKY_MESSAGE_GROWN_TYPE "(tt)"       /* bytes after the first task, and now */
 #define LOKY_MESSAGE_MIXED_TYPE "a(mv(sis))" /* of each item its result, or else domain, code, message */
 
 /* Values whose type string is longer are refused, longer error messages are cut, in bytes. */
@@ -58,11 +61,16 @@ typedef enum
   LOKY_PLACE_SEGMENT, /* in the first descriptor of the frame */
 } LokyPlace;
 
-/* One LokyBuffer that a value refers to by its handle; its descriptor is in the frame. */
+/* What a record is of: a buffer, a synchronizer, or the condition with the number part - LOKY_PART_CONDITION of a lock. */
+#define LOKY_PART_BUFFER 0
+#define LOKY_PART_WHOLE 1
+#define LOKY_PART_CONDITION 2
+
+/* What a value refers to by its handle; its descriptor is in the frame. */
 typedef struct
 {
   gint32 handle;
-  guint32 reserved;
+  guint32 part; /* LOKY_PART_ */
   guint64 size;
 } LokyBufferRecord;
 

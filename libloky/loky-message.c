@@ -198,6 +198,8 @@ loky_message_type_to_string (guint type)
       return "goodbye";
     case LOKY_MESSAGE_CHUNK_RESULT:
       return "chunk-result";
+    case LOKY_MESSAGE_GROWN:
+      return "grown";
     default:
       return "unknown";
     }

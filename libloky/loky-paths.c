@@ -3,11 +3,10 @@
 
 #include <dlfcn.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 
-/* A program that runs with more rights than its caller must not take programs from the caller's
- * environment. */
-static const char *
-get_environment (const char *name)
+const char *
+loky_paths_get_environment (const char *name)
 {
   return getauxval (AT_SECURE) != 0 ? NULL : g_getenv (name);
 }
@@ -52,13 +51,35 @@ loky_paths_find_worker (const char *chosen)
   g_autofree char *own_folder = find_own_folder ();
 
   if (chosen == NULL)
-    chosen = get_environment ("LOKY_WORKER");
+    chosen = loky_paths_get_environment ("LOKY_WORKER");
   if (chosen != NULL && chosen[0] != '\0')
     return g_canonicalize_filename (chosen, NULL);
   if (is_build_folder (own_folder))
     return g_strdup (LOKY_BUILDDIR "/loky-worker/loky-worker");
   return find_installed (own_folder, LOKY_LIBEXECDIR_RELATIVE "/loky-worker",
                          LOKY_LIBEXECDIR "/loky-worker");
+}
+
+char *
+loky_paths_find_own_program (void)
+{
+  static const char link[] = "/proc/self/exe";
+  static char *remembered; /* for when /proc is not there any more */
+  g_autofree char *path = g_file_read_link (link, NULL);
+  struct stat shown, own;
+
+  if (path == NULL && (path = g_strdup (g_atomic_pointer_get (&remembered))) != NULL)
+    return g_steal_pointer (&path);
+  if (path != NULL && stat (path, &shown) == 0 && stat (link, &own) == 0 && shown.st_dev == own.st_dev &&
+      shown.st_ino == own.st_ino)
+    {
+      g_autofree char *copy = g_strdup (path);
+
+      if (g_atomic_pointer_compare_and_exchange (&remembered, NULL, copy))
+        copy = NULL;
+      return g_steal_pointer (&path);
+    }
+  return g_strdup (link);
 }
 
 char *
@@ -80,12 +101,41 @@ loky_paths_find_symbolizer (const char *worker)
   return g_file_test (path, G_FILE_TEST_IS_EXECUTABLE) ? g_steal_pointer (&path) : NULL;
 }
 
+gboolean
+loky_paths_is_name (const char *name)
+{
+  if (name == NULL || name[0] == '\0')
+    return FALSE;
+  for (const char *c = name; *c != '\0'; c++)
+    if (!g_ascii_isalnum (*c) && *c != '-' && *c != '_')
+      return FALSE;
+  return TRUE;
+}
+
+char *
+loky_paths_find_module (const char *const *folders, const char *name)
+{
+  g_autofree char *file = g_strconcat (name, LOKY_MODULE_SUFFIX, NULL);
+
+  for (gsize i = 0; folders[i] != NULL; i++)
+    {
+      g_autofree char *direct = g_build_filename (folders[i], file, NULL);
+      g_autofree char *nested = g_build_filename (folders[i], name, file, NULL);
+
+      if (g_file_test (direct, G_FILE_TEST_EXISTS))
+        return g_steal_pointer (&direct);
+      if (g_file_test (nested, G_FILE_TEST_EXISTS))
+        return g_steal_pointer (&nested);
+    }
+  return NULL;
+}
+
 char **
 loky_paths_get_plugin_path (void)
 {
   g_autofree char *own_folder = find_own_folder ();
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  const char *chosen = get_environment ("LOKY_PLUGIN_PATH");
+  const char *chosen = loky_paths_get_environment ("LOKY_PLUGIN_PATH");
 
   if (chosen != NULL)
     {

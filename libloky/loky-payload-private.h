@@ -25,7 +25,7 @@ typedef struct
   gconstpointer data;
   gsize size;
   LokyPayloadBlock *block; /* that @data is in, or NULL */
-  GPtrArray *buffers; /* of LokyBuffer, or NULL */
+  GPtrArray *buffers; /* of attachments, or NULL */
 } LokyPayload;
 
 /* In the parent: takes what a checked message holds. @fds are those of its frame: those of buffers are

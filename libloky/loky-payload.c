@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "loky-attachment-private.h"
 #include "loky-error.h"
 #include "loky-memory-private.h"
 #include "loky-util-private.h"
@@ -42,12 +43,12 @@ loky_payload_take_buffers (const LokyValueMessage *message,
   for (guint i = 0; i < message->n_buffers; i++)
     {
       const LokyBufferRecord *record = &message->buffers[i];
-      LokyBuffer *buffer = loky_buffer_new_received (loky_steal_fd (&fds[first + i]),
-                                                     record->handle, record->size, error);
+      GObject *attachment
+          = loky_attachment_new_received (loky_steal_fd (&fds[first + i]), record, error);
 
-      if (buffer == NULL)
+      if (attachment == NULL)
         return FALSE;
-      g_ptr_array_add (taken, buffer);
+      g_ptr_array_add (taken, attachment);
     }
   *buffers = g_steal_pointer (&taken);
   return TRUE;
@@ -119,7 +120,7 @@ static gboolean
 check_buffers (GPtrArray *buffers, GError **error)
 {
   for (guint i = 0; buffers != NULL && i < buffers->len; i++)
-    if (!loky_buffer_check_whole (g_ptr_array_index (buffers, i), error))
+    if (!loky_attachment_check_whole (g_ptr_array_index (buffers, i), error))
       return FALSE;
   return TRUE;
 }

@@ -11,6 +11,7 @@
 
 #include "loky-control-private.h"
 #include "loky-plugin.h"
+#include "loky-reducer-registry.h"
 
 G_BEGIN_DECLS
 
@@ -28,10 +29,15 @@ typedef struct
   char *path;
   const LokyPluginDescriptor *descriptor;
   GPtrArray *tasks; /* of LokyLoadedTask */
+  LokyReducerRegistry *reducers; /* NULL: it has none of its own */
 } LokyLoadedPlugin;
 
 /* @control may be NULL. */
 LokyPluginLoader *loky_plugin_loader_new (const char *const *plugin_path, LokyControl *control);
+
+/* Opens the files of plugins, so that opening them again, in a process that is forked off this one, takes no time.
+ * Nothing of them is called but what opening a library calls; what cannot be opened is passed over. */
+void loky_plugin_loader_preload (const char *const *plugin_path, const char *const *names);
 
 /* Calls the finish functions of the plugins that were opened. */
 void loky_plugin_loader_finish (LokyPluginLoader *self);
@@ -54,6 +60,9 @@ LokyLoadedTask *loky_plugin_loader_find_task (LokyPluginLoader *self,
 LokyLoadedPlugin *loky_plugin_loader_open (LokyPluginLoader *self,
                                            const char *name_or_path,
                                            GError **error);
+
+/* The reducers of the plugin of a task that was found; borrowed. */
+LokyReducerRegistry *loky_plugin_loader_get_reducers (LokyPluginLoader *self, const char *task);
 
 /* The name and the path of each module file in the plugin path, "a(ss)"; no module is opened. */
 GVariant *loky_plugin_loader_list (LokyPluginLoader *self);

@@ -10,15 +10,18 @@
 #include <unistd.h>
 
 #include "loky-error.h"
+#include "loky-init-private.h"
+#include "loky-paths-private.h"
+#include "loky-serializer-private.h"
 #include "loky-suggest-private.h"
 #include "loky-util-private.h"
 
 #define BUILTIN_NAME "loky"
-#define MODULE_SUFFIX "." G_MODULE_SUFFIX
 
 /* What the first version of the structures holds: a plugin may have been built with a later one. */
-#define MIN_DESCRIPTOR_SIZE G_STRUCT_OFFSET (LokyPluginDescriptor, padding)
+#define MIN_DESCRIPTOR_SIZE G_STRUCT_OFFSET (LokyPluginDescriptor, reducers)
 #define MIN_TASK_SIZE G_STRUCT_OFFSET (LokyTaskDescriptor, padding)
+#define MIN_REDUCER_SIZE G_STRUCT_OFFSET (LokyReducerDescriptor, padding)
 
 typedef struct
 {
@@ -49,6 +52,7 @@ loaded_plugin_free (LokyLoadedPlugin *plugin)
 {
   g_free (plugin->path);
   g_ptr_array_unref (plugin->tasks);
+  g_clear_object (&plugin->reducers);
   g_free (plugin);
 }
 
@@ -80,17 +84,6 @@ fail (GError **error, const char *path, const char *format, ...)
 /* --- checks ----------------------------------------------------------------------------------- */
 
 static gboolean
-is_name (const char *name)
-{
-  if (name == NULL || name[0] == '\0')
-    return FALSE;
-  for (const char *c = name; *c != '\0'; c++)
-    if (!g_ascii_isalnum (*c) && *c != '-' && *c != '_')
-      return FALSE;
-  return TRUE;
-}
-
-static gboolean
 is_fixed_size (const char *type)
 {
   /* Arrays, strings and their like have no fixed size; all other definite types do, if their members
@@ -101,7 +94,7 @@ is_fixed_size (const char *type)
 static gboolean
 check_task (const char *path, const LokyTaskDescriptor *task, GError **error)
 {
-  if (!is_name (task->name))
+  if (!loky_paths_is_name (task->name))
     return fail (error, path, "a task is called “%s”: names are made of letters, digits, “-” and “_”",
                  task->name != NULL ? task->name : "");
   if (task->arguments_type == NULL || !g_variant_type_string_is_valid (task->arguments_type))
@@ -132,6 +125,27 @@ check_task (const char *path, const LokyTaskDescriptor *task, GError **error)
   return TRUE;
 }
 
+/* A plugin from before there were reducers has none. */
+static gboolean
+has_reducers (const LokyPluginDescriptor *descriptor)
+{
+  return descriptor->descriptor_size >= G_STRUCT_OFFSET (LokyPluginDescriptor, padding) &&
+         descriptor->n_reducers > 0;
+}
+
+static gboolean
+check_reducers (const char *path, const LokyPluginDescriptor *descriptor, GError **error)
+{
+  if (!has_reducers (descriptor))
+    return TRUE;
+  if (descriptor->reducers == NULL)
+    return fail (error, path, "it has no table of reducers");
+  if (descriptor->reducer_size < MIN_REDUCER_SIZE || descriptor->reducer_size > 65536)
+    return fail (error, path, "its descriptor claims a size of %" G_GSIZE_FORMAT " bytes for a reducer",
+                 descriptor->reducer_size);
+  return TRUE;
+}
+
 static gboolean
 check_descriptor (const char *path,
                   const char *name,
@@ -152,7 +166,7 @@ check_descriptor (const char *path,
                  descriptor->name != NULL ? descriptor->name : "");
   if (descriptor->n_tasks > 0 && descriptor->tasks == NULL)
     return fail (error, path, "it has no table of tasks");
-  return TRUE;
+  return check_reducers (path, descriptor, error);
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -194,6 +208,39 @@ call_init (LokyLoadedPlugin *plugin, GError **error)
     return TRUE;
   return fail (error, plugin->path, "%s",
                init_error != NULL ? init_error->message : "its init function failed without an error");
+}
+
+static gboolean
+add_reducer (LokyLoadedPlugin *plugin, const LokyReducerDescriptor *reducer, GError **error)
+{
+  GType type = reducer->get_type != NULL ? reducer->get_type () : G_TYPE_INVALID;
+  g_autoptr (GError) type_error = NULL;
+
+  if (g_type_name (type) == NULL)
+    return fail (error, plugin->path, "it has a reducer for no type");
+  if (reducer->reduce == NULL && reducer->rebuild == NULL)
+    return loky_reducer_registry_add_type (plugin->reducers, type, &type_error) ||
+           fail (error, plugin->path, "%s", type_error->message);
+  loky_reducer_registry_set_reduce_func (plugin->reducers, type, reducer->reduce, reducer->user_data, NULL);
+  loky_reducer_registry_set_rebuild_func (plugin->reducers, type, reducer->rebuild, reducer->user_data, NULL);
+  return TRUE;
+}
+
+/* After init, which may register types. */
+static gboolean
+add_reducers (LokyLoadedPlugin *plugin, GError **error)
+{
+  const LokyPluginDescriptor *descriptor = plugin->descriptor;
+  const char *position;
+
+  if (!has_reducers (descriptor))
+    return TRUE;
+  plugin->reducers = loky_reducer_registry_new ();
+  position = (const char *) descriptor->reducers;
+  for (gsize i = 0; i < descriptor->n_reducers; i++, position += descriptor->reducer_size)
+    if (!add_reducer (plugin, (const LokyReducerDescriptor *) (gconstpointer) position, error))
+      return FALSE;
+  return TRUE;
 }
 
 /* The machine that an ELF file is for; EM_NONE if it is no such file, or cannot be read. */
@@ -286,7 +333,7 @@ register_plugin (LokyPluginLoader *self,
   plugin->path = g_strdup (path);
   plugin->descriptor = descriptor;
   plugin->tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) loaded_task_free);
-  if (!add_tasks (self, plugin, error) || !call_init (plugin, error))
+  if (!add_tasks (self, plugin, error) || !call_init (plugin, error) || !add_reducers (plugin, error))
     {
       loaded_plugin_free (plugin);
       return NULL;
@@ -308,12 +355,12 @@ open_path (LokyPluginLoader *self, const char *path, GError **error)
   const LokyPluginDescriptor *descriptor;
   LokyLoadedPlugin *plugin = NULL;
 
-  if (!g_str_has_suffix (base, MODULE_SUFFIX))
+  if (!g_str_has_suffix (base, LOKY_MODULE_SUFFIX))
     {
-      fail (error, path, "its name does not end in “%s”", MODULE_SUFFIX);
+      fail (error, path, "its name does not end in “%s”", LOKY_MODULE_SUFFIX);
       return NULL;
     }
-  base[strlen (base) - strlen (MODULE_SUFFIX)] = '\0';
+  base[strlen (base) - strlen (LOKY_MODULE_SUFFIX)] = '\0';
   plugin = g_hash_table_lookup (self->plugins, base);
   if (plugin != NULL && g_strcmp0 (plugin->path, path) == 0)
     return plugin;
@@ -335,25 +382,23 @@ open_path (LokyPluginLoader *self, const char *path, GError **error)
   return plugin;
 }
 
+/* One that is part of the program that this process runs. */
+static LokyLoadedPlugin *
+open_registered (LokyPluginLoader *self, const LokyPluginDescriptor *descriptor, GError **error)
+{
+  g_autofree char *path = loky_paths_find_own_program ();
+
+  if (!check_descriptor (path, descriptor->name, descriptor, error))
+    return NULL;
+  return register_plugin (self, path, descriptor, error);
+}
+
 /* --- finding ---------------------------------------------------------------------------------- */
 
-/* FOLDER/NAME.so, or FOLDER/NAME/NAME.so: a folder of plugins that are each a folder. */
 static char *
 find_file (LokyPluginLoader *self, const char *name)
 {
-  g_autofree char *file = g_strconcat (name, MODULE_SUFFIX, NULL);
-
-  for (gsize i = 0; self->plugin_path[i] != NULL; i++)
-    {
-      g_autofree char *direct = g_build_filename (self->plugin_path[i], file, NULL);
-      g_autofree char *nested = g_build_filename (self->plugin_path[i], name, file, NULL);
-
-      if (g_file_test (direct, G_FILE_TEST_EXISTS))
-        return g_steal_pointer (&direct);
-      if (g_file_test (nested, G_FILE_TEST_EXISTS))
-        return g_steal_pointer (&nested);
-    }
-  return NULL;
+  return loky_paths_find_module ((const char *const *) self->plugin_path, name);
 }
 
 /* All names of modules in the plugin path, to their paths; the first in the path wins. */
@@ -362,6 +407,8 @@ list_files (LokyPluginLoader *self)
 {
   GHashTable *files = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
 
+  for (guint i = 0; i < loky_init_get_n_plugins (); i++)
+    g_hash_table_insert (files, g_strdup (loky_init_get_plugin (i)->name), loky_paths_find_own_program ());
   for (gsize i = 0; self->plugin_path[i] != NULL; i++)
     {
       g_autoptr (GDir) folder = g_dir_open (self->plugin_path[i], 0, NULL);
@@ -369,12 +416,12 @@ list_files (LokyPluginLoader *self)
 
       while (folder != NULL && (entry = g_dir_read_name (folder)) != NULL)
         {
-          g_autofree char *name = g_str_has_suffix (entry, MODULE_SUFFIX)
-                                      ? g_strndup (entry, strlen (entry) - strlen (MODULE_SUFFIX))
+          g_autofree char *name = g_str_has_suffix (entry, LOKY_MODULE_SUFFIX)
+                                      ? g_strndup (entry, strlen (entry) - strlen (LOKY_MODULE_SUFFIX))
                                       : g_strdup (entry);
           char *path;
 
-          if (!is_name (name) || g_hash_table_contains (files, name))
+          if (!loky_paths_is_name (name) || loky_serializer_is_file (name) || g_hash_table_contains (files, name))
             continue;
           path = find_file (self, name);
           if (path != NULL)
@@ -478,13 +525,17 @@ LokyLoadedPlugin *
 loky_plugin_loader_open (LokyPluginLoader *self, const char *name_or_path, GError **error)
 {
   LokyLoadedPlugin *plugin = g_hash_table_lookup (self->plugins, name_or_path);
+  const LokyPluginDescriptor *registered;
   g_autofree char *path = NULL;
 
   if (plugin != NULL)
     return plugin;
+  registered = loky_init_find_plugin (name_or_path);
+  if (registered != NULL)
+    return open_registered (self, registered, error);
   if (strchr (name_or_path, G_DIR_SEPARATOR) != NULL)
     path = g_canonicalize_filename (name_or_path, NULL);
-  else if (is_name (name_or_path))
+  else if (loky_paths_is_name (name_or_path))
     path = find_file (self, name_or_path);
   if (path == NULL)
     {
@@ -521,6 +572,15 @@ loky_plugin_loader_find_task (LokyPluginLoader *self, const char *name, GError *
   return task;
 }
 
+LokyReducerRegistry *
+loky_plugin_loader_get_reducers (LokyPluginLoader *self, const char *task)
+{
+  g_autofree char *name = g_strndup (task, strcspn (task, "."));
+  LokyLoadedPlugin *plugin = g_hash_table_lookup (self->plugins, name);
+
+  return plugin->reducers != NULL ? plugin->reducers : loky_reducer_registry_get_default ();
+}
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 LokyPluginLoader *
@@ -536,6 +596,22 @@ loky_plugin_loader_new (const char *const *plugin_path, LokyControl *control)
   self->refusals = g_ptr_array_new_with_free_func ((GDestroyNotify) refusal_free);
   register_plugin (self, BUILTIN_NAME, loky_builtin_plugin_get (), NULL);
   return self;
+}
+
+void
+loky_plugin_loader_preload (const char *const *plugin_path, const char *const *names)
+{
+  LokyPluginLoader *self = loky_plugin_loader_new (plugin_path, NULL);
+
+  for (gsize i = 0; names[i] != NULL; i++)
+    {
+      g_autofree char *path = loky_paths_is_name (names[i]) ? find_file (self, names[i]) : NULL;
+      GModule *module = path != NULL ? g_module_open_full (path, G_MODULE_BIND_LOCAL, NULL) : NULL;
+
+      if (module != NULL)
+        g_module_make_resident (module);
+    }
+  loky_plugin_loader_free (self);
 }
 
 void

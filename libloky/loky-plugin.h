@@ -7,6 +7,7 @@
 
 #include <gio/gio.h>
 
+#include "loky-reducer-registry.h"
 #include "loky-task-context.h"
 
 G_BEGIN_DECLS
@@ -124,6 +125,30 @@ typedef struct
 } LokyTaskDescriptor;
 
 /**
+ * LokyReducerDescriptor: (skip)
+ * @get_type: gives the type, as the `get_type` function of a class does
+ * @reduce: (nullable): reduces values that the plugin's tasks return
+ * @rebuild: (nullable): makes values that the plugin's tasks are given
+ * @user_data: given to both functions
+ *
+ * How values of one type come to the tasks of a plugin and leave them.
+ *
+ * With neither function the values are sent by what GObject knows of the type, as by
+ * [method@Loky.ReducerRegistry.add_type].
+ *
+ * Since: 1.0
+ */
+typedef struct
+{
+  GType (*get_type) (void);
+  LokyReduceFunc reduce;
+  LokyRebuildFunc rebuild;
+  gpointer user_data;
+  /*< private >*/
+  gpointer padding[4];
+} LokyReducerDescriptor;
+
+/**
  * LokyPluginFlags: (skip)
  * @LOKY_PLUGIN_FLAGS_NONE: nothing
  * @LOKY_PLUGIN_FLAGS_GLOBAL_SYMBOLS: the plugin's symbols are to be visible to what it loads itself;
@@ -153,6 +178,9 @@ typedef enum /*< flags,skip >*/
  * @init: (nullable): called in each worker before the plugin's first task; called again only if it
  *   failed
  * @finish: (nullable): called when a worker leaves in an orderly way
+ * @reducers: (nullable) (array length=n_reducers): how values of types of its own come to its tasks and leave them
+ * @n_reducers: how many reducers there are
+ * @reducer_size: the size of a #LokyReducerDescriptor, in bytes
  *
  * What a plugin is. Constant and valid for as long as the process lives.
  *
@@ -171,8 +199,11 @@ typedef struct
   gsize n_tasks;
   gboolean (*init) (GError **error);
   void (*finish) (void);
+  const LokyReducerDescriptor *reducers;
+  gsize n_reducers;
+  gsize reducer_size;
   /*< private >*/
-  gpointer padding[8];
+  gpointer padding[5];
 } LokyPluginDescriptor;
 
 /**
@@ -195,7 +226,7 @@ typedef const LokyPluginDescriptor *(*LokyPluginFunc) (void);
  */
 #define LOKY_PLUGIN_INIT                                                                           \
   .abi_version = LOKY_PLUGIN_ABI_VERSION, .descriptor_size = sizeof (LokyPluginDescriptor),        \
-  .task_size = sizeof (LokyTaskDescriptor)
+  .task_size = sizeof (LokyTaskDescriptor), .reducer_size = sizeof (LokyReducerDescriptor)
 
 /**
  * LOKY_PLUGIN_EXPORT: (skip)

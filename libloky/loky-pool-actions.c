@@ -165,7 +165,9 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
   if (g_hash_table_add (worker->names, function))
     {
       loky_channel_append_variant (worker->channel, LOKY_MESSAGE_TASK_NAME, 0, function->number,
-                                   g_variant_new (LOKY_MESSAGE_NAME_TYPE, function->name), NULL, 0);
+                                   g_variant_new (LOKY_MESSAGE_TASK_NAME_TYPE, function->name,
+                                                  function->serializer != NULL ? function->serializer->name : ""),
+                                   NULL, 0);
       worker->n_put++;
       loky_pool_turn_add_flush (turn, worker);
     }
@@ -290,6 +292,23 @@ describe_end (LokyPool *self, const LokyAction *action, LokyFuture *future)
     }
 }
 
+static void
+count_task (const LokyFuture *future, LokyFutureState end, LokyOutcome outcome, gint64 now)
+{
+  LokyStatistics *statistics = future->function->statistics;
+  guint n_items = MAX (future->task.n_items, 1);
+
+  if (end == LOKY_FUTURE_STATE_SUCCEEDED)
+    statistics->n_succeeded += n_items;
+  else if (end == LOKY_FUTURE_STATE_CANCELLED)
+    statistics->n_cancelled += n_items;
+  else
+    statistics->n_failed += n_items;
+  if (outcome == LOKY_OUTCOME_RESULT || outcome == LOKY_OUTCOME_FAILURE)
+    loky_statistics_add_times (statistics, MAX (future->run_time, 0),
+                               (now - future->task.queued_at) * 1000, n_items);
+}
+
 /* The one place where a future ends. A result or an error that came with the frame was put into the
  * future before the scheduler was told. */
 static void
@@ -317,6 +336,7 @@ complete_task (LokyPoolTurn *turn, const LokyAction *action)
         future->loss = loky_pool_make_loss ((LokyPoolWorker *) action->worker);
     }
   LOKY_PROBE_TASK_ENDED (future, future->function->name, action->outcome);
+  count_task (future, end, action->outcome, turn->now);
   loky_future_end_locked (future, end, payload, error);
   future->next_ended = NULL;
   *turn->ended_tail = future;
@@ -462,7 +482,7 @@ loky_pool_turn_run (LokyPoolTurn *turn)
   if (self->is_finished && !self->has_thread)
     self->is_over = TRUE;
   note_changes (turn);
-  if (self->waits != NULL)
+  if (self->waits != NULL || self->room_waits.length > 0)
     loky_pool_check_waits_locked (self, &turn->waits);
 }
 

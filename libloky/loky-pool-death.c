@@ -11,7 +11,7 @@
 #include "loky-error.h"
 #include "loky-memory-events-private.h"
 #include "loky-paths-private.h"
-#include "loky-pool-internal.h"
+#include "loky-pool-server-private.h"
 #include "loky-probes-private.h"
 
 /* How much a worker is read after its end: the bound is for one whose descriptors live on in a child that
@@ -32,7 +32,11 @@
 void
 loky_pool_kill_process (LokyPoolWorker *worker)
 {
-  if (worker->process != NULL && !worker->is_buried)
+  if (worker->process == NULL || worker->is_buried)
+    return;
+  if (loky_worker_process_is_awaited (worker->process))
+    loky_pool_server_give_up (worker);
+  else
     loky_worker_process_kill (worker->process);
 }
 
@@ -66,7 +70,8 @@ loky_pool_carry_out_kill (LokyPool *self, LokyPoolWorker *worker)
       loky_pool_unlock (self);
     }
   worker->was_stopped = loky_worker_process_is_stopped (worker->process);
-  if (reason != LOKY_KILL_STOP_TASK || worker->was_stopped)
+  if (reason != LOKY_KILL_STOP_TASK || worker->was_stopped ||
+      loky_worker_process_is_awaited (worker->process))
     {
       loky_pool_kill_process (worker);
       return;
@@ -122,7 +127,7 @@ loky_pool_describe_place (LokyPoolWorker *worker, const char *prefix)
 static char *
 describe_program (LokyPool *pool)
 {
-  g_autofree char *path = loky_paths_find_worker (pool->worker_path);
+  g_autofree char *path = loky_pool_dup_program (pool);
 
   return g_filename_display_name (path);
 }
@@ -335,8 +340,8 @@ reaped_cb (gpointer user_data)
 }
 
 /* GLib's own thread reaps. A shutdown is over when it has: no zombie is left then. */
-static void
-let_reap (LokyPool *self, LokyWorkerProcess *process)
+void
+loky_pool_let_reap (LokyPool *self, LokyWorkerProcess *process)
 {
   Reaping *reaping = g_new (Reaping, 1);
 
@@ -368,6 +373,9 @@ is_alive (guint worker_id, gpointer user_data)
 {
   LokyPool *self = user_data;
 
+  /* The fork server, and a worker that has just been forked. */
+  if (worker_id == 0)
+    return loky_pool_server_is_there (self);
   for (guint i = 0; i < self->workers->len; i++)
     {
       LokyPoolWorker *worker = g_ptr_array_index (self->workers, i);
@@ -399,8 +407,8 @@ loky_pool_sweep_now (LokyPool *self)
 }
 
 /* One look at all processes serves all workers that died meanwhile. */
-static void
-plan_sweep (LokyPool *self)
+void
+loky_pool_plan_sweep (LokyPool *self)
 {
   gint64 since = (g_get_monotonic_time () - self->last_sweep) / 1000;
 
@@ -481,7 +489,7 @@ bury (LokyPool *self, LokyPoolWorker *worker)
   loky_worker_process_kill (worker->process);
   /* Not to the end of the stream: a child of the worker may hold it open. */
   loky_pool_read_channel (self, worker, FILLS_AFTER_END, TRUE);
-  loky_pool_read_output (self, worker, OUTPUT_AFTER_END);
+  loky_pool_read_output (self, worker->process, LOKY_WATCH_STDERR, OUTPUT_AFTER_END);
   worker->is_buried = TRUE;
   clear_source (&worker->hang_up);
   clear_source (&worker->termination);
@@ -491,7 +499,7 @@ bury (LokyPool *self, LokyPoolWorker *worker)
     loky_pool_unwatch (self, LOKY_WATCH_CHANNEL, loky_channel_get_fd (worker->channel));
   worker->channel_is_closed = TRUE;
   look_at_the_end (self, worker);
-  plan_sweep (self);
+  loky_pool_plan_sweep (self);
   /* It gets no task meanwhile. */
   loky_pool_turn_begin (self, &turn);
   loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, turn.now, self->actions);
@@ -510,7 +518,7 @@ loky_pool_finish_burial (LokyPool *self, LokyPoolWorker *worker)
   if (loading != NULL && !worker->writes_nonsense && is_to_blame (self, worker))
     refuse_plugin (self, worker, loading);
   loky_pool_tell_gone (self, worker);
-  let_reap (self, g_steal_pointer (&worker->process));
+  loky_pool_let_reap (self, g_steal_pointer (&worker->process));
   loky_channel_shutdown (worker->channel);
   g_ptr_array_add (self->graveyard, loky_pool_worker_ref (worker));
   g_ptr_array_remove_fast (self->workers, worker);

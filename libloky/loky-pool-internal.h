@@ -16,12 +16,14 @@
 #include "loky-error.h"
 #include "loky-pool-private.h"
 #include "loky-spin-private.h"
+#include "loky-start-method-private.h"
 #include "loky-stderr-private.h"
 #include "loky-worker-process-private.h"
 
 G_BEGIN_DECLS
 
 typedef struct _LokyPoolWorker LokyPoolWorker;
+typedef struct _LokyPoolServer LokyPoolServer;
 
 /* Descriptors that starting a worker needs, those of GLib included: with fewer left GLib ends the
  * application. */
@@ -32,6 +34,7 @@ typedef enum
   LOKY_WATCH_CHANNEL,
   LOKY_WATCH_PIDFD,
   LOKY_WATCH_STDERR,
+  LOKY_WATCH_SERVER, /* of no worker */
 } LokyWatchKind;
 
 /* The worker that is allowed to spin, one of them for each token. */
@@ -125,17 +128,26 @@ struct _LokyPool
   /* lock */
   LokyScheduler *scheduler;
   GArray *actions;
-  GHashTable *functions; /* name → LokyFunction */
+  GHashTable *functions; /* a set of LokyFunction, by name and serializer */
   guint32 last_function;
   GHashTable *mailboxes; /* GMainContext → LokyMailbox */
   GSList *waits;         /* of LokyPoolWait */
   char *worker_path;
   char **plugin_path;
   char **environment;
+  LokyStartMethod start_method; /* constant */
+  GError *start_error;          /* why it cannot be used here; constant */
+  char **preload;
   char *initializer;
   GVariant *initializer_args;
   gint64 start_timeout; /* ms */
   gint64 heartbeat;     /* ms; -1: none */
+  guint64 memory_growth_limit;  /* bytes; 0: none */
+  gint64 memory_check_interval; /* µs */
+  GArray *growths;              /* of LokyGrowth, that were not taken */
+  guint max_backlog;            /* 0: any */
+  GQueue room_waits;            /* of LokyPoolWait, for room in the backlog; first come, first served */
+  guint n_granted;              /* rooms that were given to such, and not used yet */
   GPtrArray *refusals;
   GError *broken;     /* why the executor is */
   guint n_abandoned;
@@ -162,6 +174,14 @@ struct _LokyPool
   LokyExecutorState told_state;
   guint told_n_workers;
 
+  /* constant from the construction of the executor on; nullable */
+  LokyReducerRegistry *job_reducers;
+  LokyReducerRegistry *result_reducers;
+  GMainContext *home; /* where they are let go of */
+  gboolean has_serializer; /* its own, not that of the process */
+  char *serializer_name;   /* NULL: the default */
+  gpointer serializer; /* that of that name, once it was found; atomic */
+
   /* constant while the monitor runs */
   GMainContext *context;
   GSource *source;
@@ -184,6 +204,7 @@ struct _LokyPool
   GMainLoop *loop;
   guint last_worker;
   GPtrArray *workers; /* of LokyPoolWorker: references */
+  LokyPoolServer *server; /* or NULL */
   guint n_symbolizing;
   GHashTable *backtraces; /* frames → the same in words */
   gboolean knows_memory_kills;
@@ -244,6 +265,8 @@ void loky_pool_worker_unref (LokyPoolWorker *worker);
 gboolean loky_pool_ensure_thread_locked (LokyPool *self, GError **error);
 gpointer loky_pool_run_monitor (gpointer user_data);
 gboolean loky_pool_monitor_init (LokyPool *self, GError **error);
+/* Before there is a thread: what its descendants are known by. */
+void loky_pool_ensure_token (LokyPool *self);
 void loky_pool_monitor_clear (LokyPool *self);
 
 /* loky-pool-wait.c; of a LokyPool: looks for a moment, if that is worth it, whether a worker has answered. In
@@ -259,6 +282,15 @@ void loky_pool_be_heard_locked (LokyPool *self);
 
 /* loky-pool-start.c */
 void loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker);
+/* Starts the program of workers. Takes over @channel_fd. */
+LokyWorkerProcess *loky_pool_spawn (LokyPool *self,
+                                    const char *argument,
+                                    const char *token,
+                                    int channel_fd,
+                                    GError **error);
+/* Any thread: the path of that program, and what its environment has besides ours. */
+char *loky_pool_dup_program (LokyPool *self);
+char **loky_pool_make_environment (LokyPool *self);
 gboolean loky_pool_watch (LokyPool *self, LokyPoolWorker *worker, LokyWatchKind kind, int fd);
 void loky_pool_unwatch (LokyPool *self, LokyWatchKind kind, int fd);
 
@@ -276,7 +308,7 @@ void loky_pool_read_channel (LokyPool *self,
 gboolean loky_pool_read_for_waiter (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred);
 /* By any thread: has the monitor do that. */
 void loky_pool_ask_to_read (LokyPool *self, LokyPoolWorker *worker);
-void loky_pool_read_output (LokyPool *self, LokyPoolWorker *worker, gsize most);
+void loky_pool_read_output (LokyPool *self, LokyWorkerProcess *process, LokyWatchKind kind, gsize most);
 /* With the reader lock, by the monitor or, with @deferred, another thread: the answers that the worker has left in
  * its control area. TRUE: there were some. */
 gboolean loky_pool_read_answers (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred);
@@ -297,6 +329,10 @@ void loky_pool_condemn (LokyPool *self, LokyPoolWorker *worker, GError *cause);
 void loky_pool_tell_gone (LokyPool *self, LokyPoolWorker *worker);
 void loky_pool_process_ended (LokyPool *self, LokyPoolWorker *worker);
 void loky_pool_bury_abandoned (LokyPool *self);
+/* Takes over @process, which has ended or is about to: it is let go when it was reaped. */
+void loky_pool_let_reap (LokyPool *self, LokyWorkerProcess *process);
+/* Has it looked, soon, for what is left of those that are gone. */
+void loky_pool_plan_sweep (LokyPool *self);
 /* The second half of a burial, when the backtrace is there. */
 void loky_pool_finish_burial (LokyPool *self, LokyPoolWorker *worker);
 /* Kills what workers that are gone left behind, if that was not done since. */
@@ -313,6 +349,9 @@ void loky_pool_drop_backtraces (LokyPool *self);
 GError *loky_pool_describe_loss (LokyPoolWorker *worker, LokyFuture *future, LokyLoss **loss);
 /* What is known of the end of a worker, for the future of a task that ended with it. */
 LokyLoss *loky_pool_make_loss (LokyPoolWorker *worker);
+/* Whether the caller is the monitor thread of any pool. */
+gboolean loky_pool_is_monitor (void);
+
 /* "PREFIX function (file:line)" of where it was when a signal ended it, or nothing. */
 char *loky_pool_describe_place (LokyPoolWorker *worker, const char *prefix);
 

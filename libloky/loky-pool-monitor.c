@@ -12,7 +12,7 @@
 #include "loky-error.h"
 #include "loky-fork-guard-private.h"
 #include "loky-paths-private.h"
-#include "loky-pool-internal.h"
+#include "loky-pool-server-private.h"
 #include "loky-util-private.h"
 
 /* How much one worker may be read in one turn, in calls of recvmsg(), and of its output in bytes. */
@@ -83,6 +83,11 @@ handle_event (LokyPool *self, const struct epoll_event *event)
   LokyWatch *it = event->data.ptr;
   LokyPoolWorker *worker = it->worker;
 
+  if (it->kind == LOKY_WATCH_SERVER)
+    {
+      loky_pool_server_handle_event (self);
+      return;
+    }
   if (worker->is_buried)
     return;
   switch (it->kind)
@@ -100,8 +105,9 @@ handle_event (LokyPool *self, const struct epoll_event *event)
       loky_pool_process_ended (self, worker);
       break;
     case LOKY_WATCH_STDERR:
-      loky_pool_read_output (self, worker, OUTPUT_PER_TURN);
+      loky_pool_read_output (self, worker->process, LOKY_WATCH_STDERR, OUTPUT_PER_TURN);
       break;
+    case LOKY_WATCH_SERVER:
     default:
       g_assert_not_reached ();
     }
@@ -189,8 +195,11 @@ monitor_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   if (self->n_symbolizing > 0)
     loky_pool_drop_backtraces (self);
   g_ptr_array_set_size (self->graveyard, 0);
-  if (keep_time (self) && self->workers->len == 0 && self->n_reaping == 0)
+  if (keep_time (self) && self->workers->len == 0)
     {
+      loky_pool_server_end (self);
+      if (self->n_reaping > 0)
+        return G_SOURCE_CONTINUE;
       loky_pool_sweep_now (self);
       /* The loop may be over already, and only what GLib still has to tell be dispatched. */
       if (self->loop != NULL)
@@ -202,6 +211,12 @@ monitor_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 /* --- the thread ------------------------------------------------------------------------------- */
 
 static __thread LokyPool *monitored;
+
+gboolean
+loky_pool_is_monitor (void)
+{
+  return monitored != NULL;
+}
 
 /* The monitor thread holds the reader lock but here. */
 static gint
@@ -245,6 +260,14 @@ open_descriptors (LokyPool *self)
          epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, self->channels_fd, &channels) == 0;
 }
 
+void
+loky_pool_ensure_token (LokyPool *self)
+{
+  if (self->token == NULL)
+    self->token = g_strdup_printf ("%08x%08x%08x%08x", g_random_int (), g_random_int (),
+                                   g_random_int (), (guint) getpid ());
+}
+
 gboolean
 loky_pool_monitor_init (LokyPool *self, GError **error)
 {
@@ -263,9 +286,15 @@ loky_pool_monitor_init (LokyPool *self, GError **error)
       close_descriptors (self);
       return FALSE;
     }
-  if (self->token == NULL)
-    self->token = g_strdup_printf ("%08x%08x%08x%08x", g_random_int (), g_random_int (),
-                                   g_random_int (), (guint) getpid ());
+  if (!loky_pool_server_watch (self))
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "The pool cannot be started: %s",
+                   g_strerror (errno));
+      loky_pool_release_spare (self);
+      close_descriptors (self);
+      return FALSE;
+    }
+  loky_pool_ensure_token (self);
   self->knows_memory_kills = FALSE;
   self->n_memory_kills = 0;
   self->backtraces = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);

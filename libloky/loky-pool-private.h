@@ -12,6 +12,7 @@
  * calls user code with the lock held. Lock order: the pool's lock, then a channel's or a mailbox's. */
 
 #include "loky-future-private.h"
+#include "loky-reducer-registry.h"
 
 G_BEGIN_DECLS
 
@@ -80,6 +81,10 @@ void loky_pool_set_crash_policy (LokyPool *self, LokyCrashPolicy crash_policy);
 void loky_pool_set_worker_path (LokyPool *self, const char *worker_path);
 void loky_pool_set_plugin_path (LokyPool *self, const char *const *plugin_path);
 void loky_pool_set_environment (LokyPool *self, const char *const *environment);
+void loky_pool_set_preload (LokyPool *self, const char *const *preload);
+/* The name of a start method; NULL for the default. Once, after the settings above and before anything else: with
+ * "fork" this forks. One that cannot be used is an error of whoever needs workers. */
+void loky_pool_set_start_method (LokyPool *self, const char *name);
 /* A task that each worker runs before it serves; NULL for none. */
 void loky_pool_set_initializer (LokyPool *self, const char *initializer);
 void loky_pool_set_initializer_args (LokyPool *self, GVariant *args);
@@ -87,9 +92,27 @@ void loky_pool_set_initializer_args (LokyPool *self, GVariant *args);
 void loky_pool_set_start_timeout (LokyPool *self, gint64 start_timeout);
 /* ms, negative for none */
 void loky_pool_set_heartbeat (LokyPool *self, gint64 heartbeat);
+/* Bytes, 0 for none: a worker that has grown by so much leaves when it is free; looked at every @interval ms. */
+void loky_pool_set_memory_growth (LokyPool *self, guint64 limit, gint64 interval);
+/* 0 for any number */
+void loky_pool_set_max_tasks (LokyPool *self, guint max_tasks);
+/* Of tasks that wait, but for those of maps; 0 for any number. */
+void loky_pool_set_max_backlog (LokyPool *self, guint max_backlog);
 /* µs; 0 for none */
 void loky_pool_set_spin_time (LokyPool *self, gint64 spin_time);
 char **loky_pool_dup_plugin_path (LokyPool *self);
+/* Before it is used: what reduces the arguments of its tasks, and what rebuilds their results. NULL for the default.
+ * The monitor thread does not let go of them itself, but in @home. */
+void loky_pool_set_reducers (LokyPool *self,
+                             LokyReducerRegistry *jobs,
+                             LokyReducerRegistry *results,
+                             GMainContext *home);
+/* Before it is used; NULL for what is chosen for the process. */
+void loky_pool_set_serializer (LokyPool *self, const char *name);
+/* What a task that is submitted now goes by; NULL for the default. */
+gboolean loky_pool_get_serializer (LokyPool *self, LokySerializer **serializer, GError **error);
+LokyReducerRegistry *loky_pool_get_job_reducers (LokyPool *self);
+LokyReducerRegistry *loky_pool_get_result_reducers (LokyPool *self);
 
 /* --- state --- */
 
@@ -103,16 +126,33 @@ typedef struct
 
 void loky_pool_get_status (LokyPool *self, LokyPoolStatus *status);
 
+/* A worker that had grown too much. */
+typedef struct
+{
+  guint worker_id;
+  guint64 before; /* bytes */
+  guint64 after;
+} LokyGrowth;
+
+/* Those since the last call: a GArray of LokyGrowth, or NULL. */
+GArray *loky_pool_take_growths (LokyPool *self);
+
 /* --- tasks --- */
 
-/* Submits @future, whose args, buffers and task options are set. With @has_mailbox its news go to the
+/* Submits @future, whose args, buffers and task options are set; args went by @serializer (nullable). With @has_mailbox its news go to the
  * thread-default main context. */
 gboolean loky_pool_submit (LokyPool *self,
                            LokyFuture *future,
                            const char *task,
+                           LokySerializer *serializer,
                            gboolean has_mailbox,
                            GError **error);
 gboolean loky_pool_cancel (LokyPool *self, LokyFuture *future);
+/* Of the tasks of one name, or with NULL of all; a new one. */
+LokyStatistics *loky_pool_dup_statistics (LokyPool *self, const char *task);
+char **loky_pool_dup_task_names (LokyPool *self);
+/* Room that was waited for and is not used. */
+void loky_pool_give_room_back (LokyPool *self);
 /* A future that has failed with @error already. */
 LokyFuture *loky_pool_make_failed (LokyPool *self, const char *task, const GError *error);
 /* For what is told in @context, which must not go before it was posted; a reference. */
@@ -125,6 +165,7 @@ gdouble loky_pool_get_task_progress_locked (LokyPool *self, LokySchedulerTask *t
 typedef enum
 {
   LOKY_POOL_WARM,
+  LOKY_POOL_HAS_ROOM, /* for one task, whose future has_room is to be set; or give it back */
   LOKY_POOL_SHUT_DOWN,
 } LokyPoolCondition;
 

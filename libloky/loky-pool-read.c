@@ -23,6 +23,9 @@
 /* How often the owner of a task is told of its progress at the most, in µs. */
 #define PROGRESS_INTERVAL (50 * 1000)
 
+/* How many workers that have grown are told of together. */
+#define MAX_GROWTHS 1024
+
 typedef struct
 {
   guint8 type;
@@ -32,6 +35,7 @@ typedef struct
   GError *error;
   gint64 run_time;
   const char *name; /* the pool's, of the task that it ends; NULL if it ends none */
+  guint64 memory[2]; /* of a worker that has grown: before, and now */
   gboolean was_left; /* in the control area, where there may be anything: it counts if it is of a task */
 } Incoming;
 
@@ -147,6 +151,12 @@ read_frame (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
       if (worker->cause == NULL && !worker->has_said_hello)
         worker->cause = read_start_failure (&frame->header, body);
       return TRUE;
+    case LOKY_MESSAGE_GROWN:
+      body = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_GROWN_TYPE, error);
+      if (body == NULL)
+        return FALSE;
+      g_variant_get (body, LOKY_MESSAGE_GROWN_TYPE, &incoming->memory[0], &incoming->memory[1]);
+      return TRUE;
     case LOKY_MESSAGE_RELEASE:
       loky_segment_pool_release (loky_channel_get_segments (worker->channel), frame->header.number);
       return TRUE;
@@ -158,6 +168,31 @@ read_frame (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
                    frame->header.type);
       return FALSE;
     }
+}
+
+static gboolean
+is_growth (LokyPool *self, const Incoming *incoming)
+{
+  guint64 before = incoming->memory[0];
+  guint64 after = incoming->memory[1];
+
+  return self->memory_growth_limit > 0 && after >= before && after - before >= self->memory_growth_limit;
+}
+
+/* With the lock. Once for each worker, and only what it was asked to tell. */
+static void
+note_grown_locked (LokyPool *self, LokyPoolWorker *worker, const Incoming *incoming, LokyPoolTurn *turn)
+{
+  LokyGrowth growth = { worker->id, incoming->memory[0], incoming->memory[1] };
+
+  if (!is_growth (self, incoming) ||
+      !loky_scheduler_retire (self->scheduler, &worker->scheduling, turn->now, self->actions))
+    return;
+  loky_pool_turn_run (turn);
+  /* Nobody may ever take them. */
+  if (self->growths->len < MAX_GROWTHS)
+    g_array_append_val (self->growths, growth);
+  turn->has_changed = TRUE;
 }
 
 /* With the lock. FALSE: it speaks of a task that it does not have. */
@@ -175,6 +210,11 @@ apply_locked (LokyPool *self,
     {
       loky_scheduler_worker_ready (self->scheduler, &worker->scheduling, turn->now, self->actions);
       loky_pool_turn_run (turn);
+      return TRUE;
+    }
+  if (incoming->type == LOKY_MESSAGE_GROWN)
+    {
+      note_grown_locked (self, worker, incoming, turn);
       return TRUE;
     }
   if (incoming->type == LOKY_MESSAGE_GOODBYE)
@@ -560,21 +600,21 @@ loky_pool_read_answers (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred
 }
 
 void
-loky_pool_read_output (LokyPool *self, LokyPoolWorker *worker, gsize most)
+loky_pool_read_output (LokyPool *self, LokyWorkerProcess *process, LokyWatchKind kind, gsize most)
 {
-  int fd = loky_worker_process_get_stderr_fd (worker->process);
+  int fd = loky_worker_process_get_stderr_fd (process);
   char buffer[8192];
   gsize done = 0;
 
   while (done < most && fd >= 0)
     {
-      gsize got = loky_worker_process_read_stderr (worker->process, buffer, sizeof buffer);
+      gsize got = loky_worker_process_read_stderr (process, buffer, sizeof buffer);
 
       if (got == 0)
         break;
       loky_stderr_write (self->output, buffer, got);
       done += got;
     }
-  if (fd >= 0 && loky_worker_process_get_stderr_fd (worker->process) < 0)
-    loky_pool_unwatch (self, LOKY_WATCH_STDERR, fd);
+  if (fd >= 0 && loky_worker_process_get_stderr_fd (process) < 0)
+    loky_pool_unwatch (self, kind, fd);
 }

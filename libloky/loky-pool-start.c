@@ -9,9 +9,11 @@
 
 #include "loky-error.h"
 #include "loky-fork-guard-private.h"
+#include "loky-init-private.h"
 #include "loky-memory-events-private.h"
+#include "loky-nesting-private.h"
 #include "loky-paths-private.h"
-#include "loky-pool-internal.h"
+#include "loky-pool-server-private.h"
 #include "loky-probes-private.h"
 #include "loky-util-private.h"
 
@@ -77,10 +79,11 @@ make_setup (LokyPool *self, LokyPoolWorker *worker)
   for (guint i = 0; i < self->refusals->len; i++)
     g_variant_builder_add_value (&refusals,
                                  loky_refusal_to_variant (g_ptr_array_index (self->refusals, i)));
-  setup = g_variant_new ("(suu@aaya(tttss)smv)", LOKY_VERSION, worker->id, LOKY_CONTROL_N_SLOTS,
+  setup = g_variant_new ("(suu@aaya(tttss)smvtx)", LOKY_VERSION, worker->id, LOKY_CONTROL_N_SLOTS,
                          g_variant_new_bytestring_array ((const char *const *) self->plugin_path, -1),
                          &refusals, self->initializer != NULL ? self->initializer : "",
-                         self->initializer_args);
+                         self->initializer_args, self->memory_growth_limit,
+                         self->memory_check_interval);
   loky_pool_unlock (self);
   return setup;
 }
@@ -126,20 +129,80 @@ loky_pool_release_spare (LokyPool *self)
     loky_fork_guard_close (&self->spare[i]);
 }
 
+char *
+loky_pool_dup_program (LokyPool *self)
+{
+  char *program;
+
+  if (self->start_method == LOKY_START_METHOD_FORK)
+    return loky_paths_find_own_program ();
+  loky_pool_lock (self);
+  if (self->start_method == LOKY_START_METHOD_INIT_MAIN && self->worker_path == NULL)
+    program = loky_paths_find_own_program ();
+  else
+    program = loky_paths_find_worker (self->worker_path);
+  loky_pool_unlock (self);
+  return program;
+}
+
+/* Ours, and then the user's, who may know better. */
+char **
+loky_pool_make_environment (LokyPool *self)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_autofree char *method = loky_start_method_dup_variable ();
+  g_auto (GStrv) nesting = NULL;
+  g_auto (GStrv) given = NULL;
+  guint max_workers;
+
+  loky_pool_lock (self);
+  max_workers = loky_scheduler_get_max_workers (self->scheduler);
+  given = g_strdupv (self->environment);
+  loky_pool_unlock (self);
+  nesting = loky_nesting_make_environment (max_workers, (const char *const *) given);
+  g_strv_builder_addv (builder, (const char **) nesting);
+  if (method != NULL)
+    g_strv_builder_add (builder, method);
+  if (given != NULL)
+    g_strv_builder_addv (builder, (const char **) given);
+  return g_strv_builder_end (builder);
+}
+
+LokyWorkerProcess *
+loky_pool_spawn (LokyPool *self, const char *argument, const char *token, int channel_fd, GError **error)
+{
+  g_autofree char *program = loky_pool_dup_program (self);
+  g_auto (GStrv) environment = loky_pool_make_environment (self);
+
+  return loky_worker_process_start (program, argument, (const char *const *) environment, token, channel_fd,
+                                    error);
+}
+
+/* Takes over @channel_fd. */
+static LokyWorkerProcess *
+make_process (LokyPool *self, LokyPoolWorker *worker, int channel_fd, GError **error)
+{
+  g_autofree char *token = g_strdup_printf ("%s-%u", self->token, worker->id);
+
+  switch (self->start_method)
+    {
+    case LOKY_START_METHOD_FORKSERVER:
+    case LOKY_START_METHOD_FORK:
+      return loky_pool_server_start_worker (self, worker, channel_fd, error);
+    case LOKY_START_METHOD_INIT_MAIN:
+      return loky_pool_spawn (self, LOKY_INIT_ARGUMENT, token, channel_fd, error);
+    case LOKY_START_METHOD_LOKY:
+    default:
+      return loky_pool_spawn (self, NULL, token, channel_fd, error);
+    }
+}
+
 static gboolean
 start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
 {
-  g_autofree char *program = NULL;
-  g_autofree char *token = g_strdup_printf ("%s-%u", self->token, worker->id);
-  g_auto (GStrv) environment = NULL;
   g_autoptr (GVariant) setup = NULL;
   int ends[2];
   int fds[2];
-
-  loky_pool_lock (self);
-  program = loky_paths_find_worker (self->worker_path);
-  environment = g_strdupv (self->environment);
-  loky_pool_unlock (self);
 
   if (!take_descriptors (self, error) || !loky_control_init (&worker->control, error))
     return FALSE;
@@ -171,8 +234,7 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
   loky_channel_set_substitute (worker->channel, LOKY_MESSAGE_LOOK);
   loky_channel_append_variant (worker->channel, LOKY_MESSAGE_SETUP, 0, 0,
                                setup, fds, G_N_ELEMENTS (fds));
-  worker->process = loky_worker_process_start (
-      program, (const char *const *) environment, token, loky_fd_above_standard (ends[1]), error);
+  worker->process = make_process (self, worker, loky_fd_above_standard (ends[1]), error);
   return worker->process != NULL;
 }
 
@@ -190,7 +252,7 @@ look_at_memory_kills (LokyPool *self)
 void
 loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker)
 {
-  gboolean is_started;
+  gboolean is_started, is_awaited;
 
   worker->id = ++self->last_worker;
   is_started = start_process (self, worker, &worker->cause);
@@ -200,15 +262,19 @@ loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker)
       loky_pool_tell_gone (self, worker);
       return;
     }
-  LOKY_PROBE_WORKER_SPAWNED (worker->id, loky_worker_process_get_pid (worker->process));
+  is_awaited = loky_worker_process_is_awaited (worker->process);
+  /* Of one that is awaited its server tells. */
+  if (!is_awaited)
+    LOKY_PROBE_WORKER_SPAWNED (worker->id, loky_worker_process_get_pid (worker->process));
   g_ptr_array_add (self->workers, loky_pool_worker_ref (worker));
   loky_channel_set_want_write (worker->channel, want_write_cb, worker);
-  if (loky_worker_process_get_pidfd (worker->process) < 0)
+  if (!is_awaited && loky_worker_process_get_pidfd (worker->process) < 0)
     {
       loky_pool_process_ended (self, worker);
       return;
     }
-  if (loky_pool_watch (self, worker, LOKY_WATCH_PIDFD, loky_worker_process_get_pidfd (worker->process)) &&
+  if ((is_awaited ||
+       loky_pool_watch (self, worker, LOKY_WATCH_PIDFD, loky_worker_process_get_pidfd (worker->process))) &&
       loky_pool_watch (self, worker, LOKY_WATCH_CHANNEL, loky_channel_get_fd (worker->channel)) &&
       loky_pool_watch (self, worker, LOKY_WATCH_STDERR, loky_worker_process_get_stderr_fd (worker->process)))
     {
@@ -220,5 +286,6 @@ loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker)
            g_error_new (LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be watched: %s",
                         g_strerror (errno)));
   /* Whatever is not watched: its end is waited for. */
-  loky_pool_process_ended (self, worker);
+  if (!is_awaited)
+    loky_pool_process_ended (self, worker);
 }

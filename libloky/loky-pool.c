@@ -4,12 +4,16 @@
 
 #include <gio/gio.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
+#include "loky-answer-private.h"
 #include "loky-cpu-count-private.h"
 #include "loky-error.h"
 #include "loky-fork-guard-private.h"
-#include "loky-pool-internal.h"
+#include "loky-nesting-private.h"
+#include "loky-paths-private.h"
+#include "loky-pool-server-private.h"
 #include "loky-probes-private.h"
 #include "loky-spin-private.h"
 #include "loky-tsan-private.h"
@@ -54,9 +58,27 @@ watch_forks (void)
     }
 }
 
+static guint
+function_hash (gconstpointer data)
+{
+  const LokyFunction *function = data;
+
+  return g_str_hash (function->name) ^ g_direct_hash (function->serializer);
+}
+
+static gboolean
+function_equal (gconstpointer a, gconstpointer b)
+{
+  const LokyFunction *left = a;
+  const LokyFunction *right = b;
+
+  return left->serializer == right->serializer && g_str_equal (left->name, right->name);
+}
+
 static void
 function_free (LokyFunction *function)
 {
+  loky_statistics_unref (function->statistics);
   g_free (function->name);
   g_free (function);
 }
@@ -97,13 +119,13 @@ loky_pool_new (guint max_workers)
   self->scheduler = loky_scheduler_new (max_workers);
   loky_scheduler_set_n_cpus (self->scheduler, loky_cpu_count_once ());
   self->actions = g_array_new (FALSE, FALSE, sizeof (LokyAction));
-  self->functions
-      = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) function_free);
+  self->functions = g_hash_table_new_full (function_hash, function_equal, (GDestroyNotify) function_free, NULL);
   self->mailboxes = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) mailbox_close_and_unref);
   self->blocks = loky_block_cache_new ();
   self->refusals = g_ptr_array_new_with_free_func ((GDestroyNotify) loky_refusal_free);
   self->start_timeout = 30000;
   self->heartbeat = -1;
+  self->growths = g_array_new (FALSE, FALSE, sizeof (LokyGrowth));
   for (guint i = 0; i < LOKY_POOL_N_SPARE; i++)
     self->spare[i] = -1;
   self->timer = -1;
@@ -114,6 +136,7 @@ loky_pool_new (guint max_workers)
   self->bells = g_array_new (FALSE, FALSE, sizeof (int));
   self->tried_leases = G_MININT64 / 2;
   self->parent_pidfd = -1;
+  g_queue_init (&self->room_waits);
   g_queue_init (&self->to_start);
   g_queue_init (&self->to_kill);
   g_queue_init (&self->to_read);
@@ -125,6 +148,32 @@ loky_pool_ref (LokyPool *self)
 {
   g_atomic_ref_count_inc (&self->ref_count);
   return self;
+}
+
+static gboolean
+end_release (gpointer user_data)
+{
+  return G_SOURCE_REMOVE;
+}
+
+/* Their destroy functions may be those of a language that knows no other threads than its own. */
+static void
+release_reducers (LokyPool *self, LokyReducerRegistry **registry)
+{
+  GSource *source;
+
+  if (*registry == NULL)
+    return;
+  if (!loky_pool_is_monitor ())
+    {
+      g_clear_object (registry);
+      return;
+    }
+  source = g_idle_source_new ();
+  g_source_set_static_name (source, "[loky] reducers let go of");
+  g_source_set_callback (source, end_release, g_steal_pointer (registry), g_object_unref);
+  g_source_attach (source, self->home);
+  g_source_unref (source);
 }
 
 void
@@ -144,14 +193,22 @@ loky_pool_unref (LokyPool *self)
   g_hash_table_unref (self->functions);
   g_ptr_array_unref (self->refusals);
   loky_block_cache_unref (self->blocks);
+  g_clear_pointer (&self->server, loky_pool_server_destroy);
   g_clear_error (&self->broken);
+  g_clear_error (&self->start_error);
+  g_strfreev (self->preload);
   g_free (self->worker_path);
   g_strfreev (self->plugin_path);
   g_strfreev (self->environment);
   g_free (self->initializer);
   g_clear_pointer (&self->initializer_args, g_variant_unref);
+  release_reducers (self, &self->job_reducers);
+  release_reducers (self, &self->result_reducers);
+  g_clear_pointer (&self->home, g_main_context_unref);
+  g_free (self->serializer_name);
   g_free (self->token);
   g_array_unref (self->bells);
+  g_array_unref (self->growths);
   g_clear_pointer (&self->incoming, g_array_unref);
   g_cond_clear (&self->listener_left);
   g_mutex_clear (&self->reader_lock);
@@ -312,6 +369,24 @@ loky_pool_set_environment (LokyPool *self, const char *const *environment)
 }
 
 void
+loky_pool_set_preload (LokyPool *self, const char *const *preload)
+{
+  set_strv (self, &self->preload, preload);
+}
+
+void
+loky_pool_set_start_method (LokyPool *self, const char *name)
+{
+  if (!loky_start_method_resolve (name, &self->start_method, &self->start_error) ||
+      self->start_method != LOKY_START_METHOD_FORK)
+    return;
+  loky_pool_ensure_token (self);
+  if (self->plugin_path == NULL)
+    self->plugin_path = loky_paths_get_plugin_path ();
+  loky_pool_server_fork (self, &self->start_error);
+}
+
+void
 loky_pool_set_initializer (LokyPool *self, const char *initializer)
 {
   loky_pool_lock (self);
@@ -348,11 +423,106 @@ loky_pool_set_heartbeat (LokyPool *self, gint64 heartbeat)
 }
 
 void
+loky_pool_set_memory_growth (LokyPool *self, guint64 limit, gint64 interval)
+{
+  loky_pool_lock (self);
+  self->memory_growth_limit = limit;
+  self->memory_check_interval = loky_usec_from_msec (interval);
+  loky_pool_unlock (self);
+}
+
+void
+loky_pool_set_max_tasks (LokyPool *self, guint max_tasks)
+{
+  loky_pool_lock (self);
+  loky_scheduler_set_max_tasks (self->scheduler, max_tasks);
+  loky_pool_unlock (self);
+}
+
+void
+loky_pool_set_max_backlog (LokyPool *self, guint max_backlog)
+{
+  loky_pool_lock (self);
+  self->max_backlog = max_backlog;
+  loky_pool_unlock (self);
+}
+
+GArray *
+loky_pool_take_growths (LokyPool *self)
+{
+  GArray *taken = NULL;
+
+  loky_pool_lock (self);
+  if (self->growths->len > 0)
+    {
+      taken = self->growths;
+      self->growths = g_array_new (FALSE, FALSE, sizeof (LokyGrowth));
+    }
+  loky_pool_unlock (self);
+  return taken;
+}
+
+void
 loky_pool_set_spin_time (LokyPool *self, gint64 spin_time)
 {
   loky_pool_lock (self);
   self->spin_time = spin_time * 1000;
   loky_pool_unlock (self);
+}
+
+void
+loky_pool_set_reducers (LokyPool *self,
+                        LokyReducerRegistry *jobs,
+                        LokyReducerRegistry *results,
+                        GMainContext *home)
+{
+  g_set_object (&self->job_reducers, jobs);
+  if (results == NULL)
+    results = jobs;
+  g_set_object (&self->result_reducers, results);
+  self->home = g_main_context_ref (home);
+}
+
+void
+loky_pool_set_serializer (LokyPool *self, const char *name)
+{
+  self->has_serializer = name != NULL;
+  self->serializer_name = loky_serializer_is_default (name) ? NULL : g_strdup (name);
+}
+
+gboolean
+loky_pool_get_serializer (LokyPool *self, LokySerializer **serializer, GError **error)
+{
+  g_auto (GStrv) plugin_path = NULL;
+
+  if (!self->has_serializer)
+    return loky_serializer_get_chosen (serializer, error);
+  *serializer = g_atomic_pointer_get (&self->serializer);
+  if (*serializer != NULL || self->serializer_name == NULL)
+    return TRUE;
+  plugin_path = loky_pool_dup_plugin_path (self);
+  if (!loky_serializer_find (self->serializer_name, (const char *const *) plugin_path, serializer, error))
+    return FALSE;
+  g_atomic_pointer_set (&self->serializer, (gpointer) *serializer);
+  return TRUE;
+}
+
+static LokyReducerRegistry *
+get_registry (LokyReducerRegistry *own)
+{
+  return own != NULL ? own : loky_reducer_registry_get_default ();
+}
+
+LokyReducerRegistry *
+loky_pool_get_job_reducers (LokyPool *self)
+{
+  return get_registry (self->job_reducers);
+}
+
+LokyReducerRegistry *
+loky_pool_get_result_reducers (LokyPool *self)
+{
+  return get_registry (self->result_reducers);
 }
 
 char **
@@ -403,7 +573,7 @@ loky_pool_ensure_thread_locked (LokyPool *self, GError **error)
 
   if (self->has_thread)
     return TRUE;
-  if (!check_descriptors (error) || !loky_pool_monitor_init (self, error))
+  if (!loky_nesting_check (error) || !check_descriptors (error) || !loky_pool_monitor_init (self, error))
     return FALSE;
   loky_pool_ref (self);
   self->thread = g_thread_try_new ("loky-monitor", loky_pool_run_monitor, self, &local_error);
@@ -435,18 +605,22 @@ loky_pool_join (LokyPool *self)
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 
+/* What goes by another serializer is learnt about, and told to workers, for itself. */
 static LokyFunction *
-ensure_function_locked (LokyPool *self, const char *name)
+ensure_function_locked (LokyPool *self, const char *name, LokySerializer *serializer)
 {
-  LokyFunction *function = g_hash_table_lookup (self->functions, name);
+  const LokyFunction key = { .name = (char *) name, .serializer = serializer };
+  LokyFunction *function = g_hash_table_lookup (self->functions, &key);
 
   if (function == NULL)
     {
       function = g_new0 (LokyFunction, 1);
       function->name = g_strdup (name);
       function->number = ++self->last_function;
+      function->serializer = serializer;
       function->scheduling.run_time = -1;
-      g_hash_table_insert (self->functions, function->name, function);
+      function->statistics = loky_statistics_new ();
+      g_hash_table_add (self->functions, function);
     }
   return function;
 }
@@ -490,6 +664,11 @@ loky_pool_ensure_mailbox_locked (LokyPool *self, GMainContext *context)
 static gboolean
 check_open_locked (LokyPool *self, const char *what, GError **error)
 {
+  if (self->start_error != NULL)
+    {
+      g_propagate_prefixed_error (error, g_error_copy (self->start_error), "%s: ", what);
+      return FALSE;
+    }
   switch (loky_scheduler_get_state (self->scheduler))
     {
     case LOKY_EXECUTOR_STATE_OPEN:
@@ -506,10 +685,54 @@ check_open_locked (LokyPool *self, const char *what, GError **error)
     }
 }
 
+/* For how many more tasks there is room. */
+static guint64
+count_room_locked (LokyPool *self)
+{
+  guint64 n_pending
+      = loky_scheduler_get_n_tasks (self->scheduler) - loky_scheduler_get_n_busy (self->scheduler);
+
+  if (self->max_backlog == 0)
+    return G_MAXUINT64;
+  n_pending += self->n_granted;
+  return n_pending < self->max_backlog ? self->max_backlog - n_pending : 0;
+}
+
+/* The items of a map have a listener. Who has waited is not overtaken. */
+static gboolean
+check_room_locked (LokyPool *self, LokyFuture *future, GError **error)
+{
+  if (future->has_room)
+    {
+      future->has_room = FALSE;
+      self->n_granted--;
+      return TRUE;
+    }
+  if (future->listener != NULL || count_room_locked (self) > 0)
+    return TRUE;
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_BACKLOG_FULL,
+               "The task cannot be submitted: %u tasks wait already", self->max_backlog);
+  return FALSE;
+}
+
+void
+loky_pool_give_room_back (LokyPool *self)
+{
+  LokyPoolTurn turn;
+
+  if (loky_pool_is_foreign (self))
+    return;
+  /* Which looks who else waits for it. */
+  loky_pool_turn_begin (self, &turn);
+  self->n_granted--;
+  loky_pool_turn_end (&turn);
+}
+
 gboolean
 loky_pool_submit (LokyPool *self,
                   LokyFuture *future,
                   const char *task,
+                  LokySerializer *serializer,
                   gboolean has_mailbox,
                   GError **error)
 {
@@ -524,11 +747,12 @@ loky_pool_submit (LokyPool *self,
     }
   loky_pool_turn_begin (self, &turn);
   is_accepted = check_open_locked (self, "The task cannot be submitted", error) &&
+                check_room_locked (self, future, error) &&
                 loky_pool_ensure_thread_locked (self, error);
   if (is_accepted)
     {
       future->pool = loky_pool_ref (self);
-      future->function = ensure_function_locked (self, task);
+      future->function = ensure_function_locked (self, task, serializer);
       future->task.function = &future->function->scheduling;
       if (context != NULL)
         {
@@ -537,6 +761,7 @@ loky_pool_submit (LokyPool *self,
           future->context = g_main_context_ref (context);
         }
       g_object_ref (future);
+      future->function->statistics->n_submitted += MAX (future->task.n_items, 1);
       if (future->waiters != NULL)
         loky_pool_listen_locked (self, future->waiters);
       LOKY_PROBE_TASK_QUEUED (future, future->function->name);
@@ -547,6 +772,46 @@ loky_pool_submit (LokyPool *self,
   return is_accepted;
 }
 
+LokyStatistics *
+loky_pool_dup_statistics (LokyPool *self, const char *task)
+{
+  LokyStatistics *statistics = loky_statistics_new ();
+  LokyFunction *function;
+  GHashTableIter iter;
+
+  loky_pool_lock (self);
+  g_hash_table_iter_init (&iter, self->functions);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &function, NULL))
+    if (task == NULL || g_str_equal (function->name, task))
+      loky_statistics_merge (statistics, function->statistics);
+  loky_pool_unlock (self);
+  return statistics;
+}
+
+static gint
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(char *const *) a, *(char *const *) b);
+}
+
+char **
+loky_pool_dup_task_names (LokyPool *self)
+{
+  GPtrArray *names = g_ptr_array_new ();
+  LokyFunction *function;
+  GHashTableIter iter;
+
+  loky_pool_lock (self);
+  g_hash_table_iter_init (&iter, self->functions);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &function, NULL))
+    if (!g_ptr_array_find_with_equal_func (names, function->name, g_str_equal, NULL))
+      g_ptr_array_add (names, g_strdup (function->name));
+  loky_pool_unlock (self);
+  g_ptr_array_sort (names, compare_names);
+  g_ptr_array_add (names, NULL);
+  return (char **) g_ptr_array_free (names, FALSE);
+}
+
 LokyFuture *
 loky_pool_make_failed (LokyPool *self, const char *task, const GError *error)
 {
@@ -554,7 +819,7 @@ loky_pool_make_failed (LokyPool *self, const char *task, const GError *error)
 
   loky_pool_lock (self);
   future->pool = loky_pool_ref (self);
-  future->function = ensure_function_locked (self, task);
+  future->function = ensure_function_locked (self, task, NULL);
   future->task.state = LOKY_TASK_STATE_ENDED;
   loky_future_end_locked (future, LOKY_FUTURE_STATE_FAILED, NULL, g_error_copy (error));
   loky_pool_unlock (self);
@@ -643,6 +908,24 @@ check_wait_locked (LokyPool *self, LokyPoolWait *wait)
   return loky_scheduler_is_warm (self->scheduler);
 }
 
+static void
+check_room_waits_locked (LokyPool *self, GSList **over)
+{
+  gboolean is_open = loky_scheduler_get_state (self->scheduler) == LOKY_EXECUTOR_STATE_OPEN;
+  GSList *granted = NULL;
+
+  while (self->room_waits.length > 0 && (!is_open || count_room_locked (self) > 0))
+    {
+      LokyPoolWait *wait = g_queue_pop_head (&self->room_waits);
+
+      wait->is_over = TRUE;
+      if (check_open_locked (self, "The task cannot be submitted", &wait->error))
+        self->n_granted++;
+      granted = g_slist_prepend (granted, wait);
+    }
+  *over = g_slist_concat (*over, g_slist_reverse (granted));
+}
+
 void
 loky_pool_check_waits_locked (LokyPool *self, GSList **over)
 {
@@ -660,6 +943,8 @@ loky_pool_check_waits_locked (LokyPool *self, GSList **over)
       *over = g_slist_concat (l, *over);
       g_cond_signal (&wait->cond);
     }
+  if (self->room_waits.length > 0)
+    check_room_waits_locked (self, over);
 }
 
 void
@@ -673,10 +958,11 @@ loky_pool_end_waits (GSList *over)
         {
           if (wait->cancellation != NULL)
             g_source_destroy (wait->cancellation);
+          /* Not at once: this may be in the middle of anything. */
           if (wait->error != NULL)
-            g_task_return_error (wait->task, g_steal_pointer (&wait->error));
+            loky_answer_error (g_steal_pointer (&wait->task), g_steal_pointer (&wait->error));
           else
-            g_task_return_boolean (wait->task, TRUE);
+            loky_answer_boolean (g_steal_pointer (&wait->task));
         }
       pool_wait_unref (wait);
     }
@@ -691,8 +977,9 @@ pool_wait_cancelled_cb (GCancellable *cancellable, gpointer user_data)
   gboolean was_waiting;
 
   loky_pool_lock (self);
-  was_waiting = g_slist_find (self->waits, wait) != NULL;
+  was_waiting = g_slist_find (self->waits, wait) != NULL || g_queue_find (&self->room_waits, wait) != NULL;
   self->waits = g_slist_remove (self->waits, wait);
+  g_queue_remove (&self->room_waits, wait);
   loky_pool_unlock (self);
   if (was_waiting)
     {
@@ -728,7 +1015,10 @@ loky_pool_wait_async (LokyPool *self, LokyPoolCondition condition, GTask *task)
                              (GDestroyNotify) pool_wait_unref);
     }
   loky_pool_turn_begin (self, &turn);
-  self->waits = g_slist_prepend (self->waits, wait);
+  if (condition == LOKY_POOL_HAS_ROOM)
+    g_queue_push_tail (&self->room_waits, wait);
+  else
+    self->waits = g_slist_prepend (self->waits, wait);
   if (wait->cancellation != NULL)
     g_source_attach (wait->cancellation, g_task_get_context (task));
   loky_pool_turn_end (&turn);
@@ -816,6 +1106,7 @@ loky_pool_warm_up (LokyPool *self, guint n_workers, GError **error)
 void
 loky_pool_shutdown (LokyPool *self, LokyShutdownMode mode, gint64 timeout)
 {
+  LokyPoolServer *server = NULL;
   LokyPoolTurn turn;
 
   if (!loky_pool_check_process (self, NULL))
@@ -824,5 +1115,10 @@ loky_pool_shutdown (LokyPool *self, LokyShutdownMode mode, gint64 timeout)
   loky_scheduler_shutdown (self->scheduler, mode,
                            timeout < 0 ? -1 : turn.now + loky_usec_from_msec (timeout), turn.now,
                            self->actions);
+  /* No monitor thread will ever be there to do it. */
+  if (!self->has_thread)
+    server = g_steal_pointer (&self->server);
   loky_pool_turn_end (&turn);
+  if (server != NULL)
+    loky_pool_server_destroy (server);
 }

@@ -135,6 +135,7 @@ struct _LokySchedulerWorker
   GQueue *list;
   gint64 ahead; /* expected run time of what it has, in ns */
   gint64 last_activity;
+  guint64 n_given; /* items that it was sent */
   gboolean is_stalled;
   gboolean is_brisk;
   gboolean has_served; /* said hello */
@@ -219,6 +220,9 @@ void loky_scheduler_set_n_cpus (LokyScheduler *self, guint n_cpus);
 void loky_scheduler_set_crash_policy (LokyScheduler *self, LokyCrashPolicy crash_policy);
 /* How long a worker has to say hello; for those that are started from now on. In µs. */
 void loky_scheduler_set_start_timeout (LokyScheduler *self, gint64 start_timeout);
+/* A worker that was sent so many items, or more, gets no others and leaves when it has done them; 0: any number. For
+ * tasks that are sent from now on. */
+void loky_scheduler_set_max_tasks (LokyScheduler *self, guint max_tasks);
 /* How often a worker that has a task is asked for a sign of life, and how long it has to give it. In µs,
  * negative for never; for tasks that are sent from now on to workers that have none. */
 void loky_scheduler_set_heartbeat (LokyScheduler *self, gint64 heartbeat);
@@ -227,6 +231,7 @@ LokyExecutorState loky_scheduler_get_state (LokyScheduler *self);
 gboolean loky_scheduler_is_broken (LokyScheduler *self); /* also when it was shut down after that */
 guint64 loky_scheduler_get_n_tasks (LokyScheduler *self);  /* not ended */
 guint64 loky_scheduler_get_n_queued (LokyScheduler *self); /* no worker has them */
+guint loky_scheduler_get_max_workers (LokyScheduler *self);
 guint loky_scheduler_get_n_workers (LokyScheduler *self);  /* not gone */
 guint loky_scheduler_get_n_serving (LokyScheduler *self);  /* said hello, and stay */
 guint loky_scheduler_get_n_busy (LokyScheduler *self);     /* have a task */
@@ -265,6 +270,12 @@ void loky_scheduler_worker_ready (LokyScheduler *self,
                                   LokySchedulerWorker *worker,
                                   gint64 now,
                                   GArray *actions);
+/* The worker is to leave when it has done what it is at; what it has not begun goes to others. FALSE: it does not
+ * serve, or is to leave already. */
+gboolean loky_scheduler_retire (LokyScheduler *self,
+                                LokySchedulerWorker *worker,
+                                gint64 now,
+                                GArray *actions);
 /* The worker is to be killed for a reason of the caller's own, who does it. */
 void loky_scheduler_worker_dying (LokyScheduler *self,
                                   LokySchedulerWorker *worker,

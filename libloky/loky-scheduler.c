@@ -58,6 +58,7 @@ struct _LokyScheduler
   gint64 idle_timeout;
   gint64 start_timeout;
   gint64 heartbeat;
+  guint max_tasks; /* of a worker; 0: any number */
 
   GPtrArray *levels; /* of Level, by priority; none is empty */
   guint64 n_queued;
@@ -442,6 +443,9 @@ send (LokyScheduler *self,
         set_deadline (self, &worker->beat, LOKY_DEADLINE_BEAT, later (now, self->heartbeat));
     }
   g_queue_push_tail_link (&worker->tasks, &task->link);
+  worker->n_given += MAX (task->n_items, 1);
+  if (self->max_tasks > 0 && worker->n_given >= self->max_tasks)
+    worker->state = LOKY_WORKER_STATE_RETIRING;
   relist (self, worker);
   if (task->timeout >= 0)
     set_deadline (self, &task->deadline, LOKY_DEADLINE_RUN, later (now, task->timeout));
@@ -654,6 +658,12 @@ loky_scheduler_set_heartbeat (LokyScheduler *self, gint64 heartbeat)
   self->heartbeat = heartbeat;
 }
 
+void
+loky_scheduler_set_max_tasks (LokyScheduler *self, guint max_tasks)
+{
+  self->max_tasks = max_tasks;
+}
+
 LokyExecutorState
 loky_scheduler_get_state (LokyScheduler *self)
 {
@@ -679,6 +689,12 @@ loky_scheduler_get_n_queued (LokyScheduler *self)
 }
 
 guint
+loky_scheduler_get_max_workers (LokyScheduler *self)
+{
+  return self->max_workers;
+}
+
+guint
 loky_scheduler_get_n_workers (LokyScheduler *self)
 {
   return self->n_workers;
@@ -692,6 +708,22 @@ loky_scheduler_get_n_serving (LokyScheduler *self)
   for (GList *l = self->workers.head; l != NULL; l = l->next)
     if (((LokySchedulerWorker *) l->data)->state == LOKY_WORKER_STATE_READY)
       count++;
+  return count;
+}
+
+/* With those that are at work for the last time. */
+static guint
+count_alive (LokyScheduler *self)
+{
+  guint count = 0;
+
+  for (GList *l = self->workers.head; l != NULL; l = l->next)
+    {
+      const LokySchedulerWorker *worker = l->data;
+
+      count += worker->state == LOKY_WORKER_STATE_READY ||
+               (worker->state == LOKY_WORKER_STATE_RETIRING && worker->tasks.length > 0);
+    }
   return count;
 }
 
@@ -755,6 +787,16 @@ choose_surplus (LokyScheduler *self)
   return least;
 }
 
+static void
+retire (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now, GArray *actions)
+{
+  worker->state = LOKY_WORKER_STATE_RETIRING;
+  unlist (self, worker);
+  if (worker->tasks.length > 1)
+    take_back (self, worker, worker->tasks.length - 1, actions);
+  rest (self, worker, now, actions);
+}
+
 static guint
 count_staying (LokyScheduler *self)
 {
@@ -786,13 +828,19 @@ loky_scheduler_set_max_workers (LokyScheduler *self,
           kill_worker (self, worker, LOKY_KILL_SHUTDOWN, now, actions);
           continue;
         }
-      worker->state = LOKY_WORKER_STATE_RETIRING;
-      unlist (self, worker);
-      if (worker->tasks.length > 1)
-        take_back (self, worker, worker->tasks.length - 1, actions);
-      rest (self, worker, now, actions);
+      retire (self, worker, now, actions);
     }
   dispatch (self, now, actions);
+}
+
+gboolean
+loky_scheduler_retire (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now, GArray *actions)
+{
+  if (worker->state != LOKY_WORKER_STATE_READY)
+    return FALSE;
+  retire (self, worker, now, actions);
+  dispatch (self, now, actions);
+  return TRUE;
 }
 
 /* --- what the owner of a task does ------------------------------------------------------------- */
@@ -848,7 +896,7 @@ loky_scheduler_cancel (LokyScheduler *self, LokySchedulerTask *task, gint64 now,
 void
 loky_scheduler_warm_up (LokyScheduler *self, guint n_workers, gint64 now, GArray *actions)
 {
-  guint serving = loky_scheduler_get_n_serving (self);
+  guint serving = count_alive (self);
 
   n_workers = MIN (n_workers, self->max_workers);
   self->n_warm = n_workers > serving ? n_workers - serving : 0;
@@ -1016,8 +1064,7 @@ back_off (LokyScheduler *self, guint failed, gint64 now)
 static void
 break_if_useless (LokyScheduler *self, gint64 now, GArray *actions)
 {
-  if (self->n_useless >= MAX_USELESS_WORKERS && !self->is_broken &&
-      loky_scheduler_get_n_serving (self) == 0)
+  if (self->n_useless >= MAX_USELESS_WORKERS && !self->is_broken && count_alive (self) == 0)
     {
       clear_deadline (&self->backoff);
       break_down (self, now, actions);
@@ -1029,7 +1076,7 @@ count_failed_start (LokyScheduler *self, gint64 now, GArray *actions)
 {
   guint failed = ++self->n_failed_starts;
 
-  if (failed >= MAX_FAILED_STARTS && loky_scheduler_get_n_serving (self) == 0)
+  if (failed >= MAX_FAILED_STARTS && count_alive (self) == 0)
     {
       clear_deadline (&self->backoff);
       break_down (self, now, actions);

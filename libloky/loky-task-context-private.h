@@ -44,6 +44,9 @@ gboolean loky_task_context_has_told_progress (LokyTaskContext *self);
 /* Those that were received and those that were added. */
 GPtrArray *loky_task_context_get_buffers (LokyTaskContext *self);
 
+/* Makes a value that refers to @attachment, and keeps it until the result was sent. For the thread of the task. */
+GVariant *loky_task_context_keep (LokyTaskContext *self, GObject *attachment, GError **error);
+
 LokyPluginLoader *loky_task_context_get_loader (LokyTaskContext *self);
 
 /* Cancels the GCancellable if the task is to stop. Called by the relay thread. */

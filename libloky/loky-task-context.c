@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-task-context-private.h"
 
+#include "loky-attachment-private.h"
 #include "loky-error.h"
+#include "loky-synchronizer-private.h"
+#include "loky-reducer-private.h"
 #include "loky-watchdog-private.h"
 #include "loky-tsan-private.h"
 
@@ -13,9 +16,13 @@
  *
  * What a running task can see of its surroundings, in the worker.
  *
- * All functions but [method@Loky.TaskContext.add_buffer] can be called from any thread of the worker.
+ * All functions but [method@Loky.TaskContext.add_buffer] and [method@Loky.TaskContext.add_synchronizer] can be
+ * called from any thread of the worker.
  * After the task has returned a context
  * that somebody kept is never cancelled and reports nothing.
+ * All functions but [method@Loky.TaskContext.add_buffer], [method@Loky.TaskContext.dup_value] and
+ * [method@Loky.TaskContext.reduce_value] can be called from any thread of the worker. After the task has returned a
+ * context that somebody kept is never cancelled and reports nothing.
  *
  * Since: 1.0
  */
@@ -134,6 +141,28 @@ GPtrArray *
 loky_task_context_get_buffers (LokyTaskContext *self)
 {
   return self->buffers;
+}
+
+GVariant *
+loky_task_context_keep (LokyTaskContext *self, GObject *attachment, GError **error)
+{
+  gint32 handle = loky_attachment_get_handle (attachment);
+  g_autoptr (GObject) other = NULL;
+
+  if (!loky_attachment_seal (attachment, error))
+    return NULL;
+  other = loky_attachment_find (self->buffers, handle, G_TYPE_OBJECT, NULL);
+  if (other != NULL && other != attachment)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+                   "The handle %d is that of something else in the arguments", handle);
+      return NULL;
+    }
+  if (self->buffers == NULL)
+    self->buffers = g_ptr_array_new_with_free_func (g_object_unref);
+  if (other == NULL)
+    g_ptr_array_add (self->buffers, g_object_ref (attachment));
+  return g_variant_ref_sink (g_variant_new_handle (handle));
 }
 
 LokyPluginLoader *
@@ -333,7 +362,7 @@ loky_task_context_lookup_buffer (LokyTaskContext *self, gint32 handle, GError **
 {
   g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
 
-  return loky_buffer_find (self->buffers, handle, error);
+  return loky_attachment_find (self->buffers, handle, LOKY_TYPE_BUFFER, error);
 }
 
 /**
@@ -355,24 +384,171 @@ loky_task_context_lookup_buffer (LokyTaskContext *self, gint32 handle, GError **
 GVariant *
 loky_task_context_add_buffer (LokyTaskContext *self, LokyBuffer *buffer, GError **error)
 {
-  g_autoptr (LokyBuffer) other = NULL;
-
   g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
   g_return_val_if_fail (LOKY_IS_BUFFER (buffer), NULL);
 
-  if (!loky_buffer_seal (buffer, error))
+  return loky_task_context_keep (self, G_OBJECT (buffer), error);
+}
+
+/**
+ * loky_task_context_lookup_synchronizer:
+ * @self: a context
+ * @handle: a handle in the arguments
+ * @type: what it must be, such as %LOKY_TYPE_LOCK; %LOKY_TYPE_SYNCHRONIZER for any
+ * @error: return location for an error
+ *
+ * Finds a synchronizer that the arguments refer to by a value of type `h`.
+ *
+ * What this process holds of it is as good as dropped by a death once the task and the caller have dropped their
+ * references.
+ *
+ * Returns: (transfer full) (type Loky.Synchronizer): the synchronizer; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the
+ *   arguments hold no such handle of a @type
+ *
+ * Since: 1.0
+ */
+gpointer
+loky_task_context_lookup_synchronizer (LokyTaskContext *self,
+                                       gint32 handle,
+                                       GType type,
+                                       GError **error)
+{
+  g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
+  g_return_val_if_fail (g_type_is_a (type, LOKY_TYPE_SYNCHRONIZER), NULL);
+
+  return loky_attachment_find (self->buffers, handle, type, error);
+}
+
+/**
+ * loky_task_context_add_synchronizer:
+ * @self: a context
+ * @synchronizer: a synchronizer
+ * @error: return location for an error
+ *
+ * Makes a value of type `h` that refers to a synchronizer, for the result of the task, and keeps it until the
+ * result was sent.
+ *
+ * For the thread of the task.
+ *
+ * Returns: (transfer full): a value, not floating; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if its handle is taken by
+ *   something else in the arguments, or with %LOKY_ERROR_FORKED in a child of the worker
+ *
+ * Since: 1.0
+ */
+GVariant *
+loky_task_context_add_synchronizer (LokyTaskContext *self,
+                                    LokySynchronizer *synchronizer,
+                                    GError **error)
+{
+  g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
+  g_return_val_if_fail (LOKY_IS_SYNCHRONIZER (synchronizer), NULL);
+
+  if (loky_synchronizer_get_sync (synchronizer, error) == NULL)
     return NULL;
-  other = loky_buffer_find (self->buffers, loky_buffer_get_handle (buffer), NULL);
-  if (other != NULL && other != buffer)
+  return loky_task_context_keep (self, G_OBJECT (synchronizer), error);
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+static LokyReducerRegistry *
+get_reducers (LokyTaskContext *self)
+{
+  return loky_plugin_loader_get_reducers (self->surroundings->loader, self->task);
+}
+
+/* The arguments are a tuple, or the only one themselves. */
+static GVariant *
+get_argument (GVariant *args, guint index, GError **error)
+{
+  gboolean is_tuple = g_variant_is_of_type (args, G_VARIANT_TYPE_TUPLE);
+  gsize n = is_tuple ? g_variant_n_children (args) : 1;
+
+  if (index < n)
+    return is_tuple ? g_variant_get_child_value (args, index) : g_variant_ref (args);
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+               "There is no argument %u: the task was given %" G_GSIZE_FORMAT, index, n);
+  return NULL;
+}
+
+/**
+ * loky_task_context_dup_value:
+ * @self: a context
+ * @args: the arguments of the task
+ * @index: which of them, from 0
+ * @value: (out caller-allocates): a #GValue without a type, which is set; on an error it stays as it is
+ * @error: return location for an error
+ *
+ * Gets an argument that was given to [method@Loky.Executor.submit_values], by the reducers of the task's plugin.
+ *
+ * Each call makes a new value. For the thread of the task.
+ *
+ * Returns: %TRUE; %FALSE with %LOKY_ERROR_INVALID_ARGUMENT if there are fewer arguments, or with the errors of
+ *   [method@Loky.ReducerRegistry.rebuild]
+ *
+ * Since: 1.0
+ */
+gboolean
+loky_task_context_dup_value (LokyTaskContext *self,
+                             GVariant *args,
+                             guint index,
+                             GValue *value,
+                             GError **error)
+{
+  g_autoptr (GVariant) reduced = NULL;
+
+  g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), FALSE);
+  g_return_val_if_fail (args != NULL, FALSE);
+  g_return_val_if_fail (value != NULL && !G_IS_VALUE (value), FALSE);
+
+  reduced = get_argument (args, index, error);
+  return reduced != NULL && loky_rebuild_value (get_reducers (self), reduced, self->buffers, LOKY_PLACE_WORKER,
+                                                value, error);
+}
+
+/* What the result refers to must live until that is sent. */
+static gboolean
+keep_buffers (LokyTaskContext *self, GVariant *reduced, GError **error)
+{
+  g_autoptr (GPtrArray) buffers = NULL;
+
+  if (!loky_attachment_collect (reduced, self->buffers, &buffers, error))
+    return FALSE;
+  for (guint i = 0; buffers != NULL && i < buffers->len; i++)
     {
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
-                   "The handle %d is that of a buffer in the arguments",
-                   loky_buffer_get_handle (buffer));
-      return NULL;
+      GVariant *handle = loky_task_context_keep (self, buffers->pdata[i], error);
+
+      if (handle == NULL)
+        return FALSE;
+      g_variant_unref (handle);
     }
-  if (self->buffers == NULL)
-    self->buffers = g_ptr_array_new_with_free_func (g_object_unref);
-  if (other == NULL)
-    g_ptr_array_add (self->buffers, g_object_ref (buffer));
-  return loky_buffer_to_variant (buffer, error);
+  return TRUE;
+}
+
+/**
+ * loky_task_context_reduce_value:
+ * @self: a context
+ * @value: a value
+ * @error: return location for an error
+ *
+ * Makes of a value what the task can return, for [method@Loky.Future.dup_value], by the reducers of the task's plugin.
+ *
+ * Buffers in it are kept until the result was sent. For the thread of the task.
+ *
+ * Returns: (transfer full): the reduced value, not floating; %NULL with the errors of
+ *   [method@Loky.ReducerRegistry.reduce] or of [method@Loky.TaskContext.add_buffer]
+ *
+ * Since: 1.0
+ */
+GVariant *
+loky_task_context_reduce_value (LokyTaskContext *self, const GValue *value, GError **error)
+{
+  g_autoptr (GVariant) reduced = NULL;
+
+  g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
+  g_return_val_if_fail (value != NULL, NULL);
+
+  reduced = loky_reduce_value (get_reducers (self), value, LOKY_PLACE_WORKER, error);
+  if (reduced == NULL || !keep_buffers (self, reduced, error))
+    return NULL;
+  return g_steal_pointer (&reduced);
 }

@@ -8,6 +8,7 @@
 #include <gio/gio.h>
 
 #include "loky-buffer.h"
+#include "loky-synchronizer.h"
 
 G_BEGIN_DECLS
 
@@ -44,5 +45,28 @@ LokyBuffer *loky_task_context_lookup_buffer (LokyTaskContext *self, gint32 handl
 LOKY_AVAILABLE_IN_1_0
 GVariant *loky_task_context_add_buffer (LokyTaskContext *self, LokyBuffer *buffer, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+gpointer loky_task_context_lookup_synchronizer (LokyTaskContext *self,
+                                                gint32 handle,
+                                                GType type,
+                                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+GVariant *loky_task_context_add_synchronizer (LokyTaskContext *self,
+                                              LokySynchronizer *synchronizer,
+                                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+gboolean loky_task_context_dup_value (LokyTaskContext *self,
+                                      GVariant *args,
+                                      guint index,
+                                      GValue *value,
+                                      GError **error);
+
+LOKY_AVAILABLE_IN_1_0
+GVariant *loky_task_context_reduce_value (LokyTaskContext *self,
+                                          const GValue *value,
+                                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "loky-buffer-private.h"
+#include "loky-attachment-private.h"
 #include "loky-chunk-private.h"
 #include "loky-error.h"
 #include "loky-task-context-private.h"
@@ -85,11 +85,11 @@ keep_buffers (Outcome *self, LokyTaskContext *context, GPtrArray *buffers, GErro
 {
   for (guint i = 0; i < buffers->len; i++)
     {
-      GVariant *handle = loky_task_context_add_buffer (context, buffers->pdata[i], error);
+      GVariant *handle = loky_task_context_keep (context, buffers->pdata[i], error);
 
       if (handle == NULL)
         return FALSE;
-      g_variant_unref (g_variant_ref_sink (handle));
+      g_variant_unref (handle);
       g_hash_table_add (self->buffers, buffers->pdata[i]);
     }
   return TRUE;
@@ -104,7 +104,7 @@ has_room_for_buffers (Outcome *self, LokyTaskContext *context, GVariant *result,
 
   if (strpbrk (g_variant_get_type_string (result), "hv") == NULL)
     return TRUE;
-  if (!loky_buffer_collect (result, loky_task_context_get_buffers (context), &buffers, error))
+  if (!loky_attachment_collect (result, loky_task_context_get_buffers (context), &buffers, error))
     return FALSE;
   if (buffers == NULL)
     return TRUE;

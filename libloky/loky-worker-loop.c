@@ -5,9 +5,13 @@
 #include <signal.h>
 #include <string.h>
 
+#include "loky-attachment-private.h"
 #include "loky-error.h"
+#include "loky-fork-server-private.h"
+#include "loky-init-private.h"
 #include "loky-plugin-loader-private.h"
 #include "loky-probes-private.h"
+#include "loky-serializer-private.h"
 #include "loky-spin-private.h"
 #include "loky-task-context-private.h"
 #include "loky-util-private.h"
@@ -15,10 +19,8 @@
 #include "loky-watchdog-private.h"
 #include "loky-worker-chunk-private.h"
 #include "loky-worker-integrity-private.h"
+#include "loky-worker-memory-private.h"
 #include "loky-worker-segments-private.h"
-
-/* How a worker exits that cannot go on: EX_SOFTWARE of sysexits.h. */
-#define EXIT_RUINED 70
 
 /* How many tasks that were left are done before the socket is looked at. */
 #define LEFT_AT_ONCE 16
@@ -38,8 +40,10 @@ struct _LokyWorker
   guint64 n_handled; /* messages of the pool's */
   guint64 n_taken;   /* tasks that were left in the control area */
   GHashTable *names; /* number → name of a task */
+  GHashTable *serializers; /* number → name of its serializer, of those that have one; NULL until one has */
   GHashTable *tasks; /* number → LokyLoadedTask */
   LokyWorkerIntegrity integrity;
+  LokyWorkerMemory memory;
   LokySpin spin;
   guint64 sent_seen;  /* sent_to_worker, before the last read */
   gint64 last_pause; /* how long it waited for what came last, in ns */
@@ -52,10 +56,29 @@ typedef struct
   guint64 number;
   gboolean is_chunk; /* args are an array of those of the items */
   LokyValueMessage message;
-  char *type;
+  LokySerializer *serializer; /* NULL: the default */
   GVariant *args;
   GPtrArray *buffers;
 } Job;
+
+/* What the task is to see of what was sent by its serializer. */
+static gboolean
+deserialize_args (Worker *self, Job *job, GError **error)
+{
+  const char *name = g_hash_table_lookup (self->serializers, GUINT_TO_POINTER (job->message.name));
+  GVariant *args;
+
+  if (name == NULL)
+    return TRUE;
+  if (!loky_serializer_find (name, NULL, &job->serializer, error))
+    return FALSE;
+  args = loky_deserialize (job->serializer, job->args, error);
+  if (args == NULL)
+    return FALSE;
+  g_variant_unref (job->args);
+  job->args = args;
+  return TRUE;
+}
 
 static gboolean
 take_args (Worker *self, Job *job, LokyFrame *frame, GError **error)
@@ -78,10 +101,15 @@ take_args (Worker *self, Job *job, LokyFrame *frame, GError **error)
     return FALSE;
   job->args = loky_value_new_received (message->type, bytes);
   if (job->args == NULL)
-    g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
-                 "The arguments of type %s are not in normal form, or nested too deeply", message->type);
-  else if (job->is_chunk && (!g_variant_is_of_type (job->args, G_VARIANT_TYPE_ARRAY) ||
-                             g_variant_n_children (job->args) == 0))
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+                   "The arguments of type %s are not in normal form, or nested too deeply", message->type);
+      return FALSE;
+    }
+  if (self->serializers != NULL && !deserialize_args (self, job, error))
+    return FALSE;
+  if (job->is_chunk && (!g_variant_is_of_type (job->args, G_VARIANT_TYPE_ARRAY) ||
+                        g_variant_n_children (job->args) == 0))
     g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "A chunk was sent without items");
   else
     return TRUE;
@@ -116,7 +144,7 @@ check_integrity (Worker *self)
     return;
   loky_control_set_reason (&self->setup->control,
                            "a task closed or replaced the descriptor of the worker's channel");
-  _exit (EXIT_RUINED);
+  _exit (LOKY_WORKER_EXIT_RUINED);
 }
 
 /* Before a message is put into the outbox: another thread may send it from there, and the parent read it, before
@@ -197,14 +225,18 @@ answer_result (Worker *self,
 {
   LokyValueMessage message = { .run_time = run_time };
   g_autoptr (GPtrArray) buffers = NULL;
+  g_autoptr (GVariant) wire = NULL;
   g_autoptr (GError) error = NULL;
   LokySendFailure failure;
 
-  if (!loky_buffer_collect (result, loky_task_context_get_buffers (context), &buffers, &error))
+  if (!loky_attachment_collect (result, loky_task_context_get_buffers (context), &buffers, &error) ||
+      (job->serializer != NULL && (wire = loky_serialize (job->serializer, result, &error)) == NULL))
     {
       answer_failure (self, job->slot, job->number, error, run_time);
       return;
     }
+  if (wire != NULL)
+    result = wire;
   if (buffers == NULL && leave_result (self, job, type, context, result, run_time))
     return;
   begin_message (self);
@@ -402,6 +434,21 @@ call_job (Worker *self,
   return result;
 }
 
+/* Between tasks; the parent tells it to leave then. */
+static void
+tell_if_grown (Worker *self, gint64 now)
+{
+  guint64 size;
+
+  if (!loky_worker_memory_has_grown (&self->memory, now, &size))
+    return;
+  begin_message (self);
+  loky_channel_append_variant (self->setup->channel, LOKY_MESSAGE_GROWN, 0, 0,
+                               g_variant_new (LOKY_MESSAGE_GROWN_TYPE, self->memory.reference, size),
+                               NULL, 0);
+  send (self);
+}
+
 static void
 run_job (Worker *self, const Job *job)
 {
@@ -436,6 +483,8 @@ run_job (Worker *self, const Job *job)
     answer_failure (self, job->slot, job->number, error, run_time);
   tidy_up (before);
   loky_task_context_recycle (context, &self->context);
+  if (self->memory.limit > 0)
+    tell_if_grown (self, started + run_time / 1000);
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -481,13 +530,20 @@ static gboolean
 handle_name (Worker *self, LokyFrame *frame, GError **error)
 {
   g_autoptr (GVariant) body
-      = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_NAME_TYPE, error);
+      = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_TASK_NAME_TYPE, error);
+  gpointer key = GUINT_TO_POINTER ((guint) frame->header.number);
+  g_autofree char *serializer = NULL;
   char *name;
 
   if (body == NULL)
     return FALSE;
-  g_variant_get (body, LOKY_MESSAGE_NAME_TYPE, &name);
-  g_hash_table_replace (self->names, GUINT_TO_POINTER ((guint) frame->header.number), name);
+  g_variant_get (body, LOKY_MESSAGE_TASK_NAME_TYPE, &name, &serializer);
+  g_hash_table_replace (self->names, key, name);
+  if (serializer[0] == '\0')
+    return TRUE;
+  if (self->serializers == NULL)
+    self->serializers = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  g_hash_table_replace (self->serializers, key, g_steal_pointer (&serializer));
   return TRUE;
 }
 
@@ -735,6 +791,12 @@ initialize (Worker *self)
   return FALSE;
 }
 
+static void
+note_opening (const char *path, gpointer user_data)
+{
+  loky_control_set_loading (user_data, path);
+}
+
 static gboolean
 worker_init (Worker *self, LokyWorkerSetup *setup)
 {
@@ -750,8 +812,10 @@ worker_init (Worker *self, LokyWorkerSetup *setup)
                       .channel = setup->channel,
                       .control = &setup->control },
   };
+  loky_worker_memory_init (&self->memory, setup->memory_growth_limit, setup->memory_check_interval);
   if (!loky_worker_integrity_init (&self->integrity, setup->channel, &setup->control))
     return FALSE;
+  loky_serializer_serve ((const char *const *) setup->plugin_path, note_opening, &setup->control);
   self->surroundings.loader
       = loky_plugin_loader_new ((const char *const *) setup->plugin_path, &setup->control);
   g_variant_iter_init (&iter, setup->refusals);
@@ -773,7 +837,7 @@ thread_ended (void *data)
   if (loky_worker_integrity_is_copy (&self->integrity))
     _exit (0);
   loky_control_set_reason (&self->setup->control, "a task ended the thread that runs tasks");
-  _exit (EXIT_RUINED);
+  _exit (LOKY_WORKER_EXIT_RUINED);
 }
 
 static int
@@ -783,7 +847,7 @@ run (Worker *self)
   g_autoptr (GError) error = NULL;
 
   if (!initialize (self))
-    return EXIT_RUINED;
+    return LOKY_WORKER_EXIT_RUINED;
   loky_control_set_phase (&setup->control, LOKY_PHASE_SERVING);
   begin_message (self);
   loky_channel_append_variant (setup->channel, LOKY_MESSAGE_HELLO, 0, 0,
@@ -795,7 +859,7 @@ run (Worker *self)
   if (!loky_watchdog_start_ringer (&error) || !serve (self, &error))
     {
       loky_control_set_reason (&setup->control, error->message);
-      return EXIT_RUINED;
+      return LOKY_WORKER_EXIT_RUINED;
     }
   loky_plugin_loader_finish (self->surroundings.loader);
   check_integrity (self);
@@ -812,7 +876,7 @@ loky_worker_loop_run (LokyWorkerSetup *setup)
   int status;
 
   if (!worker_init (&worker, setup))
-    return EXIT_RUINED;
+    return LOKY_WORKER_EXIT_RUINED;
   pthread_cleanup_push (thread_ended, &worker);
   status = run (&worker);
   pthread_cleanup_pop (0);
@@ -827,10 +891,13 @@ loky_worker_main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   LokyWorkerSetup setup;
 
+  loky_init_note_program ();
+  if (argc == 2 && strcmp (argv[1], LOKY_FORK_SERVER_ARGUMENT) == 0)
+    _exit (loky_fork_server_main ());
   if (!loky_worker_setup (&setup, &error))
     {
       g_printerr ("loky-worker: %s\n", error->message);
-      return EXIT_RUINED;
+      return LOKY_WORKER_EXIT_RUINED;
     }
   _exit (loky_worker_loop_run (&setup));
 }

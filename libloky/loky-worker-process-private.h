@@ -28,21 +28,39 @@ typedef struct
 /* Called in the monitor thread once the exit status is known, if it was not at hand before. */
 typedef void (*LokyWorkerProcessEnded) (gpointer user_data);
 
-/* Starts @program (an absolute path) with @environment, and @token in the variable by which descendants are
- * known. Takes over @channel_fd, which becomes the
+/* Starts @program (an absolute path) with @argument (nullable) and @environment, and @token in the variable by
+ * which descendants are known. Takes over @channel_fd, which becomes the
  * worker's standard input. */
 LokyWorkerProcess *loky_worker_process_start (const char *program,
+                                              const char *argument,
                                               const char *const *environment,
                                               const char *token,
                                               int channel_fd,
                                               GError **error);
 void loky_worker_process_free (LokyWorkerProcess *self);
 
+/* Gives this process, which was forked off, the environment that start gives to a program. */
+void loky_worker_process_set_environment (const char *const *environment, const char *token);
+
+/* --- one that another process of ours forks: it is awaited until it is known which one it is --- */
+
+/* Takes over @stderr_fd, from which its output is read. */
+LokyWorkerProcess *loky_worker_process_new_awaited (int stderr_fd);
+gboolean loky_worker_process_is_awaited (LokyWorkerProcess *self);
+/* Takes over @pidfd. A kill that came before is carried out. */
+void loky_worker_process_adopt (LokyWorkerProcess *self, pid_t pid, int pidfd);
+/* It will not be, or its parent says no more of it: how it ends remains unknown. */
+void loky_worker_process_orphan (LokyWorkerProcess *self);
+/* What its parent has got from wait(). */
+void loky_worker_process_take_status (LokyWorkerProcess *self, int status);
+
+/* --- */
+
 /* Closes its descriptors; only wait_ended and free may be called after that. */
 void loky_worker_process_close (LokyWorkerProcess *self);
 
 pid_t loky_worker_process_get_pid (LokyWorkerProcess *self);
-/* Readable once the process has ended; -1 if it had before it could be watched. */
+/* Readable once the process has ended; -1 if it had before it could be watched, or is awaited. */
 int loky_worker_process_get_pidfd (LokyWorkerProcess *self);
 /* Readable when there is output; -1 after its end. */
 int loky_worker_process_get_stderr_fd (LokyWorkerProcess *self);

@@ -3,6 +3,7 @@
 
 #include <gio/gunixinputstream.h>
 #include <glib-unix.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,9 +30,15 @@
 /* How long to wait for GLib's thread to reap, which it does at once unless it is kept from it, in ms. */
 #define STATUS_TIMEOUT 5000
 
+/* The same for a process that is not our child, whose parent reaps at once; in ms. */
+#define PARENT_TIMEOUT 1000
+
 struct _LokyWorkerProcess
 {
-  GSubprocess *subprocess;
+  GSubprocess *subprocess; /* NULL: not our child */
+  gboolean is_awaited;
+  gboolean is_killed;  /* while it was awaited */
+  gboolean is_orphan;  /* of one that is not our child: nobody tells its status */
   pid_t pid;
   int pidfd;
   GInputStream *stderr_pipe;
@@ -57,8 +64,32 @@ static const char *const not_inherited[] = {
   "WATCHDOG_USEC",      "GIO_LAUNCHED_DESKTOP_FILE", "GIO_LAUNCHED_DESKTOP_FILE_PID",
 };
 
+static char *
+take_name (const char *variable)
+{
+  const char *equals = strchr (variable, '=');
+
+  return equals != NULL ? g_strndup (variable, (gsize) (equals - variable)) : NULL;
+}
+
+void
+loky_worker_process_set_environment (const char *const *environment, const char *token)
+{
+  for (gsize i = 0; environment != NULL && environment[i] != NULL; i++)
+    {
+      g_autofree char *name = take_name (environment[i]);
+
+      if (name != NULL)
+        g_setenv (name, environment[i] + strlen (name) + 1, TRUE);
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (not_inherited); i++)
+    g_unsetenv (not_inherited[i]);
+  g_setenv (LOKY_DESCENDANTS_VARIABLE, token, TRUE);
+}
+
 static GSubprocess *
 spawn (const char *program,
+       const char *argument,
        const char *const *environment,
        const char *token,
        int channel_fd,
@@ -73,21 +104,61 @@ spawn (const char *program,
   g_subprocess_launcher_take_stdin_fd (launcher, channel_fd);
   for (gsize i = 0; environment != NULL && environment[i] != NULL; i++)
     {
-      const char *equals = strchr (environment[i], '=');
-      g_autofree char *name
-          = equals != NULL ? g_strndup (environment[i], (gsize) (equals - environment[i])) : NULL;
+      g_autofree char *name = take_name (environment[i]);
 
       if (name != NULL)
-        g_subprocess_launcher_setenv (launcher, name, equals + 1, TRUE);
+        g_subprocess_launcher_setenv (launcher, name, environment[i] + strlen (name) + 1, TRUE);
     }
   for (gsize i = 0; i < G_N_ELEMENTS (not_inherited); i++)
     g_subprocess_launcher_unsetenv (launcher, not_inherited[i]);
   g_subprocess_launcher_setenv (launcher, LOKY_DESCENDANTS_VARIABLE, token, TRUE);
-  return g_subprocess_launcher_spawn (launcher, error, program, NULL);
+  return g_subprocess_launcher_spawn (launcher, error, program, argument, NULL);
+}
+
+/* Takes over @stderr_pipe. */
+static LokyWorkerProcess *
+process_new (GInputStream *stderr_pipe)
+{
+  LokyWorkerProcess *self = g_new0 (LokyWorkerProcess, 1);
+
+  self->cancellable = g_cancellable_new ();
+  self->stderr_pipe = stderr_pipe;
+  self->stderr_fd = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (stderr_pipe));
+  g_unix_set_fd_nonblocking (self->stderr_fd, TRUE, NULL);
+  loky_fork_guard_add (self->stderr_fd);
+  self->pidfd = -1;
+  return self;
+}
+
+LokyWorkerProcess *
+loky_worker_process_new_awaited (int stderr_fd)
+{
+  LokyWorkerProcess *self = process_new (g_unix_input_stream_new (stderr_fd, TRUE));
+
+  self->is_awaited = TRUE;
+  return self;
+}
+
+gboolean
+loky_worker_process_is_awaited (LokyWorkerProcess *self)
+{
+  return self->is_awaited;
+}
+
+void
+loky_worker_process_adopt (LokyWorkerProcess *self, pid_t pid, int pidfd)
+{
+  self->is_awaited = FALSE;
+  self->pid = pid;
+  self->pidfd = pidfd;
+  loky_fork_guard_add (pidfd);
+  if (self->is_killed)
+    loky_worker_process_kill (self);
 }
 
 LokyWorkerProcess *
 loky_worker_process_start (const char *program,
+                           const char *argument,
                            const char *const *environment,
                            const char *token,
                            int channel_fd,
@@ -107,7 +178,7 @@ loky_worker_process_start (const char *program,
                    "The worker program “%s” cannot be run: %s", program, g_strerror (saved_errno));
       return NULL;
     }
-  subprocess = spawn (program, environment, token, channel_fd, &local_error);
+  subprocess = spawn (program, argument, environment, token, channel_fd, &local_error);
   if (subprocess == NULL)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
@@ -115,14 +186,8 @@ loky_worker_process_start (const char *program,
       return NULL;
     }
 
-  self = g_new0 (LokyWorkerProcess, 1);
+  self = process_new (g_object_ref (g_subprocess_get_stderr_pipe (subprocess)));
   self->subprocess = g_steal_pointer (&subprocess);
-  self->cancellable = g_cancellable_new ();
-  self->stderr_pipe = g_object_ref (g_subprocess_get_stderr_pipe (self->subprocess));
-  self->stderr_fd = g_unix_input_stream_get_fd (G_UNIX_INPUT_STREAM (self->stderr_pipe));
-  g_unix_set_fd_nonblocking (self->stderr_fd, TRUE, NULL);
-  loky_fork_guard_add (self->stderr_fd);
-  self->pidfd = -1;
   identifier = g_subprocess_get_identifier (self->subprocess);
   if (identifier != NULL)
     {
@@ -190,6 +255,8 @@ loky_worker_process_get_stderr_fd (LokyWorkerProcess *self)
 void
 loky_worker_process_terminate (LokyWorkerProcess *self)
 {
+  if (self->is_awaited)
+    self->is_killed = TRUE;
   if (self->pidfd >= 0)
     syscall (SYS_pidfd_send_signal, self->pidfd, SIGTERM, NULL, 0);
 }
@@ -223,12 +290,15 @@ loky_worker_process_is_exiting (LokyWorkerProcess *self)
   char state;
   guint flags;
 
-  return !read_stat (self, &state, &flags) || (flags & PROCESS_IS_EXITING) != 0;
+  return !self->is_awaited &&
+         (!read_stat (self, &state, &flags) || (flags & PROCESS_IS_EXITING) != 0);
 }
 
 void
 loky_worker_process_kill (LokyWorkerProcess *self)
 {
+  if (self->is_awaited)
+    self->is_killed = TRUE;
   if (self->pidfd < 0)
     return;
   /* By pidfd: the number may belong to somebody else by now. The worker leads its own session, so
@@ -262,10 +332,23 @@ peek_status (LokyWorkerProcess *self)
   return TRUE;
 }
 
+/* What can still be seen of one whose parent is gone. */
+static gboolean
+has_ended (LokyWorkerProcess *self)
+{
+  struct pollfd poll_fd = { .fd = self->pidfd, .events = POLLIN };
+
+  if (self->pidfd < 0 || poll (&poll_fd, 1, 0) <= 0)
+    return FALSE;
+  self->status_known = TRUE;
+  self->ending = (LokyEnding){ LOKY_ENDING_UNKNOWN, 0 };
+  return TRUE;
+}
+
 gboolean
 loky_worker_process_check_ended (LokyWorkerProcess *self, LokyEnding *ending)
 {
-  if (!self->status_known && !peek_status (self))
+  if (!self->status_known && !peek_status (self) && !(self->is_orphan && has_ended (self)))
     return FALSE;
   *ending = self->ending;
   return TRUE;
@@ -317,19 +400,41 @@ status_timeout_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+void
+loky_worker_process_take_status (LokyWorkerProcess *self, int status)
+{
+  if (WIFSIGNALED (status))
+    tell_ended (self, LOKY_ENDING_SIGNALED, WTERMSIG (status));
+  else
+    tell_ended (self, LOKY_ENDING_EXITED, WEXITSTATUS (status));
+}
+
+void
+loky_worker_process_orphan (LokyWorkerProcess *self)
+{
+  self->is_orphan = TRUE;
+  /* It never was, or its status was being waited for. */
+  if (self->is_awaited || self->ended_func != NULL)
+    {
+      self->is_awaited = FALSE;
+      tell_ended (self, LOKY_ENDING_UNKNOWN, 0);
+    }
+}
+
 gboolean
 loky_worker_process_wait_ended (LokyWorkerProcess *self,
                                 LokyWorkerProcessEnded func,
                                 gpointer user_data)
 {
-  if (self->is_reaped)
+  if (self->is_reaped || self->is_orphan)
     return FALSE;
   self->ended_func = func;
   self->ended_data = user_data;
   if (self->status_timeout != NULL)
     return TRUE;
-  g_subprocess_wait_async (self->subprocess, self->cancellable, status_arrived_cb, self);
-  self->status_timeout = g_timeout_source_new (STATUS_TIMEOUT);
+  if (self->subprocess != NULL)
+    g_subprocess_wait_async (self->subprocess, self->cancellable, status_arrived_cb, self);
+  self->status_timeout = g_timeout_source_new (self->subprocess != NULL ? STATUS_TIMEOUT : PARENT_TIMEOUT);
   g_source_set_static_name (self->status_timeout, "[loky] exit status");
   g_source_set_callback (self->status_timeout, status_timeout_cb, self, NULL);
   g_source_attach (self->status_timeout, g_main_context_get_thread_default ());
@@ -399,6 +504,6 @@ loky_ending_to_string (const LokyEnding *ending)
     case LOKY_ENDING_UNKNOWN:
     default:
       return g_strdup ("ended; its exit status was 0, or is not known since the application ignores "
-                       "SIGCHLD or waits for all children");
+                       "SIGCHLD or waits for all children, or the process that forked it is gone");
     }
 }

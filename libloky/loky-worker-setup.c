@@ -10,13 +10,13 @@
 #include <sys/syscall.h>
 
 #include "loky-error.h"
+#include "loky-nesting-private.h"
+#include "loky-start-method-private.h"
 #include "loky-util-private.h"
 #include "loky-watchdog-private.h"
 
 /* How long a worker waits to be set up, in ms: the parent sends it before the program is loaded. */
 #define SETUP_TIMEOUT 30000
-
-#define CHANNEL_FD 3
 
 static gboolean
 fail_errno (GError **error, const char *what)
@@ -37,14 +37,28 @@ close_from (unsigned int first)
     close (fd);
 }
 
+/* What is printed to standard output goes where errors go: the application's own output is not the worker's to
+ * write to. */
+gboolean
+loky_worker_claim_standard_descriptors (GError **error)
+{
+  int null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+
+  if (null_fd < 0 || dup2 (null_fd, STDIN_FILENO) < 0)
+    return fail_errno (error, "/dev/null cannot be opened");
+  if (fcntl (STDERR_FILENO, F_GETFD) < 0)
+    dup2 (null_fd, STDERR_FILENO);
+  dup2 (STDERR_FILENO, STDOUT_FILENO);
+  close (null_fd);
+  return TRUE;
+}
+
 /* The channel came as standard input. It is moved out of the way of whoever reads that, and all that
- * was inherited besides the three standard descriptors is closed. What is printed to standard output
- * goes where errors go: the application's own output is not the worker's to write to. */
-static gboolean
-claim_descriptors (GError **error)
+ * was inherited besides the three standard descriptors is closed. */
+gboolean
+loky_worker_claim_descriptors (GError **error)
 {
   struct stat info;
-  int null_fd;
 
   if (fstat (STDIN_FILENO, &info) != 0 || !S_ISSOCK (info.st_mode))
     {
@@ -53,17 +67,10 @@ claim_descriptors (GError **error)
                            "to run tasks from a shell use the command loky");
       return FALSE;
     }
-  if (dup3 (STDIN_FILENO, CHANNEL_FD, O_CLOEXEC) < 0)
+  if (dup3 (STDIN_FILENO, LOKY_WORKER_CHANNEL_FD, O_CLOEXEC) < 0)
     return fail_errno (error, "The channel cannot be moved");
-  close_from (CHANNEL_FD + 1);
-  null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null_fd < 0 || dup2 (null_fd, STDIN_FILENO) < 0)
-    return fail_errno (error, "/dev/null cannot be opened");
-  if (fcntl (STDERR_FILENO, F_GETFD) < 0)
-    dup2 (null_fd, STDERR_FILENO);
-  dup2 (STDERR_FILENO, STDOUT_FILENO);
-  close (null_fd);
-  return TRUE;
+  close_from (LOKY_WORKER_CHANNEL_FD + 1);
+  return loky_worker_claim_standard_descriptors (error);
 }
 
 /* The parent started us with all signals blocked and may have set any of them to be ignored. Ctrl-C
@@ -88,8 +95,19 @@ claim_signals (void)
   sigprocmask (SIG_SETMASK, &none, NULL);
 }
 
-static gboolean
-receive_setup (LokyChannel *channel, LokyFrame *frame, GError **error)
+void
+loky_worker_claim_process (void)
+{
+  /* A session of its own: what it starts dies with it, and no terminal sends it signals. */
+  setsid ();
+  /* Wakes a stopped worker when the parent is gone, so that the watchdog can act. It follows the
+   * parent's thread, not its process, and is harmless then. */
+  prctl (PR_SET_PDEATHSIG, SIGCONT);
+  claim_signals ();
+}
+
+gboolean
+loky_worker_receive (LokyChannel *channel, LokyFrame *frame, GError **error)
 {
   for (;;)
     {
@@ -182,9 +200,9 @@ apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
   body = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_SETUP_TYPE, error);
   if (body == NULL)
     return FALSE;
-  g_variant_get (body, "(&suu^aay@a(tttss)smv)", &version, &setup->worker_id, &n_slots,
+  g_variant_get (body, "(&suu^aay@a(tttss)smvtx)", &version, &setup->worker_id, &n_slots,
                  &setup->plugin_path, &setup->refusals, &setup->initializer,
-                 &setup->initializer_args);
+                 &setup->initializer_args, &setup->memory_growth_limit, &setup->memory_check_interval);
   if (g_strcmp0 (version, LOKY_VERSION) != 0 || n_slots != LOKY_CONTROL_N_SLOTS)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
@@ -204,24 +222,20 @@ apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
 }
 
 gboolean
-loky_worker_setup (LokyWorkerSetup *setup, GError **error)
+loky_worker_setup_on (LokyWorkerSetup *setup, int channel_fd, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
   LokyFrame frame;
   gboolean is_applied;
 
   *setup = (LokyWorkerSetup){ .control.fd = -1 };
-  if (!claim_descriptors (error))
-    return FALSE;
-  /* A session of its own: what it starts dies with it, and no terminal sends it signals. */
-  setsid ();
-  /* Wakes a stopped worker when the parent is gone, so that the watchdog can act. It follows the
-   * parent's thread, not its process, and is harmless then. */
-  prctl (PR_SET_PDEATHSIG, SIGCONT);
-  claim_signals ();
+  /* Before a task can change the environment. */
+  loky_nesting_read_again ();
+  loky_start_method_note_worker ();
+  loky_worker_claim_process ();
 
-  setup->channel = loky_channel_new (CHANNEL_FD);
-  is_applied = receive_setup (setup->channel, &frame, &local_error);
+  setup->channel = loky_channel_new (channel_fd);
+  is_applied = loky_worker_receive (setup->channel, &frame, &local_error);
   if (is_applied)
     {
       is_applied = apply_setup (setup, &frame, &local_error);
@@ -234,4 +248,11 @@ loky_worker_setup (LokyWorkerSetup *setup, GError **error)
   loky_channel_flush_wait (setup->channel);
   g_propagate_error (error, g_steal_pointer (&local_error));
   return FALSE;
+}
+
+gboolean
+loky_worker_setup (LokyWorkerSetup *setup, GError **error)
+{
+  return loky_worker_claim_descriptors (error) &&
+         loky_worker_setup_on (setup, LOKY_WORKER_CHANNEL_FD, error);
 }

@@ -32,6 +32,8 @@ warm_glib (void)
 void
 loky_fixture_init (int *argc, char ***argv)
 {
+  /* As a worker of the start method loky-init-main it does not return. */
+  loky_init (argc, argv);
   g_test_init (argc, argv, NULL);
   g_assert_nonnull (g_getenv ("LOKY_TEST_PLUGINS"));
   g_setenv ("HOME", "/invalid", TRUE);
@@ -181,7 +183,7 @@ loky_fixture_tear_down (LokyFixture *fixture, gconstpointer data)
 }
 
 void
-loky_fixture_wait_for (LokyCondition condition, gpointer data)
+loky_fixture_wait_for (LokyFixtureCondition condition, gpointer data)
 {
   g_autoptr (GMainContext) context = g_main_context_ref_thread_default ();
 

@@ -31,10 +31,10 @@ void loky_fixture_end_executor (LokyExecutor *executor, LokyShutdownMode mode);
 #define LOKY_FIXTURE_ADD(path, func)                                                               \
   g_test_add (path, LokyFixture, NULL, loky_fixture_set_up, func, loky_fixture_tear_down)
 
-typedef gboolean (*LokyCondition) (gpointer data);
+typedef gboolean (*LokyFixtureCondition) (gpointer data);
 
 /* Iterates the thread-default context until @condition holds. The watchdog ends what never does. */
-void loky_fixture_wait_for (LokyCondition condition, gpointer data);
+void loky_fixture_wait_for (LokyFixtureCondition condition, gpointer data);
 
 /* call_sync of a task with one string, which must succeed; its result must be a string. */
 char *loky_fixture_call (LokyExecutor *executor, const char *task, const char *argument);

@@ -2,6 +2,7 @@
 
 /* Buffers: what a seal holds, what a value refers to, and what is not taken from a peer. */
 
+#include "loky-attachment-private.h"
 #include "loky-buffer-private.h"
 
 #include <fcntl.h>
@@ -159,7 +160,7 @@ test_to_variant_and_lookup (void)
   gint32 handle = loky_buffer_get_handle (buffer);
   gint32 other_handle = loky_buffer_get_handle (other);
   g_autoptr (GVariant) value = loky_buffer_to_variant (buffer, NULL);
-  g_autoptr (LokyBuffer) found = loky_buffer_lookup (handle);
+  g_autoptr (LokyBuffer) found = (LokyBuffer *) loky_attachment_lookup (handle);
 
   g_assert_true (loky_buffer_is_sealed (buffer));
   g_assert_false (g_variant_is_floating (value));
@@ -170,7 +171,7 @@ test_to_variant_and_lookup (void)
   g_assert_true (found == buffer);
   /* One that is gone is not found. */
   g_object_unref (other);
-  g_assert_null (loky_buffer_lookup (other_handle));
+  g_assert_null (loky_attachment_lookup (other_handle));
 }
 
 static void
@@ -183,12 +184,12 @@ test_find (void)
   g_autoptr (GError) error = NULL;
 
   g_ptr_array_add (buffers, buffer);
-  found = loky_buffer_find (buffers, handle, NULL);
+  found = loky_attachment_find (buffers, handle, LOKY_TYPE_BUFFER, NULL);
   g_assert_true (found == buffer);
-  g_assert_null (loky_buffer_find (buffers, handle + 1, &error));
+  g_assert_null (loky_attachment_find (buffers, handle + 1, LOKY_TYPE_BUFFER, &error));
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
   g_clear_error (&error);
-  g_assert_null (loky_buffer_find (NULL, handle, &error));
+  g_assert_null (loky_attachment_find (NULL, handle, LOKY_TYPE_BUFFER, &error));
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
 }
 
@@ -200,7 +201,7 @@ collect (GVariant *value, GPtrArray *received)
   g_autoptr (GError) error = NULL;
   GPtrArray *buffers;
 
-  g_assert_true (loky_buffer_collect (owned, received, &buffers, &error));
+  g_assert_true (loky_attachment_collect (owned, received, &buffers, &error));
   g_assert_no_error (error);
   return buffers;
 }
@@ -271,7 +272,7 @@ test_collect_unknown_handle (void)
   g_object_unref (gone);
   value = g_variant_ref_sink (
       g_variant_new_parsed ("[<%h>, <%h>]", loky_buffer_get_handle (known), handle));
-  g_assert_false (loky_buffer_collect (value, NULL, &buffers, &error));
+  g_assert_false (loky_attachment_collect (value, NULL, &buffers, &error));
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
   g_assert_null (buffers);
 }
@@ -310,7 +311,7 @@ check_collect_many (guint count, gboolean expected)
       g_variant_builder_add (&builder, "h", loky_buffer_get_handle (buffer));
     }
   value = g_variant_ref_sink (g_variant_builder_end (&builder));
-  g_assert_cmpint (loky_buffer_collect (value, NULL, &buffers, &error), ==, expected);
+  g_assert_cmpint (loky_attachment_collect (value, NULL, &buffers, &error), ==, expected);
   if (expected)
     g_assert_cmpuint (buffers->len, ==, count);
   else
@@ -339,7 +340,7 @@ test_received (void)
   g_assert_cmpint (loky_buffer_get_handle (received), ==, 77);
   check_content (received, "hello", 5);
   /* It is the peer's number: it is not one of this process. */
-  g_assert_null (loky_buffer_lookup (77));
+  g_assert_null (loky_attachment_lookup (77));
 }
 
 /* @fd is closed in any case. */

@@ -2,6 +2,7 @@
 
 /* Both ends of a channel in one process, or one end against raw bytes. */
 
+#include "loky-attachment-private.h"
 #include "loky-channel-private.h"
 
 #include <fcntl.h>
@@ -718,7 +719,7 @@ check_buffers (Fixture *fixture, gsize size, LokyPlace place)
 
   g_ptr_array_add (buffers, g_object_ref (buffer));
   payload = send_value (fixture, value, buffers, place, &segment);
-  found = loky_buffer_find (payload->buffers, loky_buffer_get_handle (buffer), NULL);
+  found = loky_attachment_find (payload->buffers, loky_buffer_get_handle (buffer), LOKY_TYPE_BUFFER, NULL);
   g_assert_true (found != buffer);
   content = loky_buffer_dup_bytes (found, NULL);
   g_assert_true (g_bytes_equal (content, bytes));

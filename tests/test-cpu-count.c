@@ -3,8 +3,11 @@
 /* CPU limits, read from invented trees of control groups. */
 
 #include "loky-cpu-count-private.h"
+#include "loky-error.h"
+#include "loky-nesting-private.h"
 
 #include <ftw.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +15,7 @@ typedef struct
 {
   char *folder; /* a mount point of control groups */
   char *proc;   /* a file as /proc/self/cgroup */
+  cpu_set_t allowed;
 } Fixture;
 
 static int
@@ -27,6 +31,7 @@ set_up (Fixture *fixture, gconstpointer user_data)
 
   fixture->folder = g_dir_make_tmp ("loky-cgroup-XXXXXX", &error);
   g_assert_no_error (error);
+  g_assert_cmpint (sched_getaffinity (0, sizeof fixture->allowed, &fixture->allowed), ==, 0);
   fixture->proc = g_build_filename (fixture->folder, "proc-self-cgroup", NULL);
 }
 
@@ -203,6 +208,142 @@ test_count (void)
   g_assert_cmpuint (loky_cpu_count (), ==, count);
 }
 
+/* The CPUs that we may use of an invented machine whose cores are so many CPUs each. */
+static void
+put_cores (Fixture *fixture, const char *file, guint cpus_per_core)
+{
+  for (guint cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    {
+      g_autofree char *path = g_strdup_printf ("cpu%u/topology/%s", cpu, file);
+      g_autofree char *text = g_strdup_printf ("core %u\n", cpu / cpus_per_core);
+
+      if (CPU_ISSET (cpu, &fixture->allowed))
+        put (fixture, path, text);
+    }
+}
+
+static void
+test_cores (Fixture *fixture, gconstpointer user_data)
+{
+  g_unsetenv ("LOKY_MAX_CPU_COUNT");
+  put_cores (fixture, "thread_siblings_list", 1);
+  g_assert_cmpuint (loky_cpu_count_cores (fixture->folder), ==, CPU_COUNT (&fixture->allowed));
+  put_cores (fixture, "core_cpus_list", CPU_SETSIZE);
+  g_assert_cmpuint (loky_cpu_count_cores (fixture->folder), ==, 1);
+}
+
+static void
+test_unknown_cores (Fixture *fixture, gconstpointer user_data)
+{
+  g_assert_cmpuint (loky_cpu_count_cores (fixture->folder), ==, 0);
+}
+
+static void
+test_physical (void)
+{
+  guint count;
+
+  g_unsetenv ("LOKY_MAX_CPU_COUNT");
+  count = loky_cpu_count_physical ();
+  g_assert_cmpuint (count, >=, 1);
+  g_assert_cmpuint (count, <=, loky_cpu_count ());
+  /* The limits of the user hold for it, too. */
+  g_setenv ("LOKY_MAX_CPU_COUNT", "1", TRUE);
+  g_assert_cmpuint (loky_cpu_count_physical (), ==, 1);
+  g_unsetenv ("LOKY_MAX_CPU_COUNT");
+}
+
+/* --- nesting ---------------------------------------------------------------------------------- */
+
+static void
+check_depth (guint depth, const char *max_depth, gboolean is_allowed)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (loky_nesting_check_depth (depth, max_depth, &error), ==, is_allowed);
+  if (is_allowed)
+    return;
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_RECURSION);
+  g_assert_nonnull (strstr (error->message, "LOKY_MAX_DEPTH"));
+}
+
+static void
+test_depth (void)
+{
+  check_depth (0, NULL, TRUE);
+  check_depth (9, NULL, TRUE);
+  check_depth (10, NULL, FALSE);
+  check_depth (10, "", FALSE);
+  check_depth (10, "11", TRUE);
+  check_depth (1, "1", FALSE);
+  check_depth (1000, "0", TRUE);
+  check_depth (1000, "-1", TRUE);
+}
+
+static void
+test_depth_garbage (void)
+{
+  static const char *const values[] = { "many", "3x", " 3", "99999999999999999999" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (values); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_false (loky_nesting_check_depth (0, values[i], &error));
+      g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
+      g_assert_nonnull (strstr (error->message, values[i]));
+    }
+}
+
+/* A task can change the environment, but not where it is. */
+static void
+test_depth_is_not_forgotten (void)
+{
+  guint depth = loky_nesting_get_depth ();
+
+  g_setenv ("LOKY_DEPTH", "77", TRUE);
+  g_assert_cmpuint (loky_nesting_get_depth (), ==, depth);
+  g_unsetenv ("LOKY_DEPTH");
+  g_assert_cmpuint (loky_nesting_get_depth (), ==, depth);
+}
+
+static void
+test_share (void)
+{
+  g_assert_cmpuint (loky_nesting_share (8, 2), ==, 4);
+  g_assert_cmpuint (loky_nesting_share (8, 3), ==, 2);
+  g_assert_cmpuint (loky_nesting_share (2, 8), ==, 1);
+  g_assert_cmpuint (loky_nesting_share (2, 0), ==, 2);
+}
+
+static const char *
+look_up (char **environment, const char *name)
+{
+  return g_environ_getenv (environment, name);
+}
+
+static void
+test_nested_environment (void)
+{
+  static const char *const given[] = { "LOKY_MAX_CPU_COUNT=7", "MKL_NUM_THREADS=5", NULL };
+  g_autofree char *share = g_strdup_printf ("%u", loky_nesting_share (loky_cpu_count_once (), 2));
+  g_auto (GStrv) alone = NULL;
+  g_auto (GStrv) beside = NULL;
+
+  g_unsetenv ("MKL_NUM_THREADS");
+  g_setenv ("OMP_NUM_THREADS", "3", TRUE);
+  alone = loky_nesting_make_environment (2, NULL);
+  beside = loky_nesting_make_environment (2, given);
+  g_unsetenv ("OMP_NUM_THREADS");
+  g_assert_cmpstr (look_up (alone, "LOKY_DEPTH"), ==, "1");
+  g_assert_cmpstr (look_up (alone, "LOKY_MAX_CPU_COUNT"), ==, share);
+  g_assert_cmpstr (look_up (alone, "MKL_NUM_THREADS"), ==, share);
+  /* What this process was given, and what the user gives, stands. */
+  g_assert_null (look_up (alone, "OMP_NUM_THREADS"));
+  g_assert_null (look_up (beside, "LOKY_MAX_CPU_COUNT"));
+  g_assert_null (look_up (beside, "MKL_NUM_THREADS"));
+}
+
 #define ADD(path, function) g_test_add (path, Fixture, NULL, set_up, function, tear_down)
 
 int
@@ -220,5 +361,13 @@ main (int argc, char *argv[])
   g_test_add_func ("/loky/cpu-count/environment", test_environment);
   g_test_add_func ("/loky/cpu-count/environment-garbage", test_environment_garbage);
   g_test_add_func ("/loky/cpu-count/count", test_count);
+  ADD ("/loky/cpu-count/cores", test_cores);
+  ADD ("/loky/cpu-count/unknown-cores", test_unknown_cores);
+  g_test_add_func ("/loky/cpu-count/physical", test_physical);
+  g_test_add_func ("/loky/nesting/depth", test_depth);
+  g_test_add_func ("/loky/nesting/depth-garbage", test_depth_garbage);
+  g_test_add_func ("/loky/nesting/depth-is-not-forgotten", test_depth_is_not_forgotten);
+  g_test_add_func ("/loky/nesting/share", test_share);
+  g_test_add_func ("/loky/nesting/environment", test_nested_environment);
   return g_test_run ();
 }

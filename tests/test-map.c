@@ -226,6 +226,73 @@ async_results_come_in_order (LokyFixture *fixture, gconstpointer data)
   g_assert_cmpuint (map.n_results, ==, N_ITEMS);
 }
 
+typedef struct
+{
+  LokyResults *other;
+  guint n_told;
+} Nested;
+
+/* It waits for what ended in the same moment. */
+static void
+nested_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Nested *nested = user_data;
+  g_autoptr (LokyFuture) own = loky_results_next_finish (LOKY_RESULTS (source), result, NULL);
+  g_autoptr (LokyFuture) other = loky_results_next (nested->other, NULL, NULL);
+
+  g_assert_true (loky_future_is_done (own));
+  g_assert_true (loky_future_is_done (other));
+  nested->n_told++;
+}
+
+static void
+cancelled_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (loky_results_next_finish (LOKY_RESULTS (source), result, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+static gboolean
+shut_down_cb (gpointer user_data)
+{
+  loky_executor_shutdown_async (user_data, LOKY_SHUTDOWN_KILL, -1, NULL, NULL, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+is_told (gpointer data)
+{
+  return ((Nested *) data)->n_told == 1;
+}
+
+static LokyResults *
+map_one_sleep (LokyFixture *fixture)
+{
+  g_autoptr (LokyInput) input = loky_input_new_for_array (g_variant_new_parsed ("[300.0]"));
+
+  return loky_executor_map (fixture->executor, "demo.sleep", input, NULL);
+}
+
+static void
+callback_may_wait_for_another_map (LokyFixture *fixture, gconstpointer data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (LokyResults) results = map_one_sleep (fixture);
+  g_autoptr (LokyResults) other = map_one_sleep (fixture);
+  Nested nested = { .other = other };
+  g_autoptr (GSource) source = g_timeout_source_new (5);
+
+  loky_results_next_async (results, NULL, nested_cb, &nested);
+  /* It has been begun, too, and nobody waits for it. */
+  loky_results_next_async (other, cancellable, cancelled_cb, NULL);
+  g_cancellable_cancel (cancellable);
+  g_source_set_callback (source, shut_down_cb, fixture->executor, NULL);
+  g_source_attach (source, fixture->context);
+  loky_fixture_wait_for (is_told, &nested);
+}
+
 static gboolean
 nothing_now (LokyInput *input, gpointer user_data, GError **error)
 {
@@ -385,6 +452,7 @@ main (int argc, char **argv)
   LOKY_FIXTURE_ADD ("/loky/map/failing-input-fails-last", failing_input_fails_last);
   LOKY_FIXTURE_ADD ("/loky/map/bad-item-fails-alone", bad_item_fails_alone);
   LOKY_FIXTURE_ADD ("/loky/map/async-results-come-in-order", async_results_come_in_order);
+  LOKY_FIXTURE_ADD ("/loky/map/callback-may-wait", callback_may_wait_for_another_map);
   LOKY_FIXTURE_ADD ("/loky/map/pushed-items-are-mapped", pushed_items_are_mapped);
   LOKY_FIXTURE_ADD ("/loky/map/another-thread-may-push", another_thread_may_push);
   LOKY_FIXTURE_ADD ("/loky/map/dropped-results-cancel", dropped_results_cancel);

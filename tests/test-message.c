@@ -378,6 +378,7 @@ test_type_names (void)
   g_assert_cmpstr (loky_message_type_to_string (LOKY_MESSAGE_FAILURE), ==, "failure");
   g_assert_cmpstr (loky_message_type_to_string (LOKY_MESSAGE_PROGRESS), ==, "progress");
   g_assert_cmpstr (loky_message_type_to_string (LOKY_MESSAGE_GOODBYE), ==, "goodbye");
+  g_assert_cmpstr (loky_message_type_to_string (LOKY_MESSAGE_GROWN), ==, "grown");
   g_assert_cmpstr (loky_message_type_to_string (0), ==, "unknown");
   g_assert_cmpstr (loky_message_type_to_string (G_MAXUINT), ==, "unknown");
 }

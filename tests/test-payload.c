@@ -2,6 +2,7 @@
 
 /* Values that were received, and the segments in which large ones travel. */
 
+#include "loky-attachment-private.h"
 #include "loky-payload-private.h"
 
 #include <fcntl.h>
@@ -184,7 +185,7 @@ test_buffers (void)
 
   g_assert_cmpint (fds[0], ==, -1);
   g_assert_cmpuint (payload->buffers->len, ==, 1);
-  found = loky_buffer_find (payload->buffers, 5, NULL);
+  found = loky_attachment_find (payload->buffers, 5, LOKY_TYPE_BUFFER, NULL);
   content = loky_buffer_dup_bytes (found, NULL);
   g_assert_true (g_bytes_equal (content, bytes));
 }

@@ -148,6 +148,7 @@ test_faulty (Fixture *fixture, gconstpointer user_data)
   check_faulty (fixture, "badsize", "sizes of 3 and");
   check_faulty (fixture, "badtypes", "“trivial” takes “a{”, which is no GVariant type");
   check_faulty (fixture, "duplicatetask", "two tasks called “trivial”");
+  check_faulty (fixture, "badreducer", "“GBytes” is no class with instances");
   check_faulty (fixture, "initfails", "initfails never initialises");
   check_faulty (fixture, "initnoerror", "init function failed without an error");
   check_faulty (fixture, "nosymbol", "no function “loky_plugin_descriptor”");

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 
+#include "image-pixbuf.h"
 #include "image-private.h"
 
 #define THUMBNAIL_SIZE 128
@@ -152,6 +153,52 @@ image_thumbnail_to (LokyTaskContext *context, GVariant *args, gpointer user_data
   return g_variant_new ("(ii)", gdk_pixbuf_get_width (pixbuf), gdk_pixbuf_get_height (pixbuf));
 }
 
+/* The size that the second argument says. */
+static gboolean
+get_size (LokyTaskContext *context, GVariant *args, int *size, GError **error)
+{
+  g_auto (GValue) value = G_VALUE_INIT;
+
+  if (!loky_task_context_dup_value (context, args, 1, &value, error))
+    return FALSE;
+  *size = G_VALUE_HOLDS_INT (&value) ? g_value_get_int (&value) : 0;
+  if (*size >= 1)
+    return TRUE;
+
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+               "The size of a picture cannot be %d: it is at least 1 pixel", *size);
+  return FALSE;
+}
+
+static GVariant *
+image_decode (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  g_auto (GValue) file = G_VALUE_INIT;
+  g_auto (GValue) picture = G_VALUE_INIT;
+  g_autofree char *path = NULL;
+  GdkPixbuf *pixbuf;
+  int size;
+
+  if (!loky_task_context_dup_value (context, args, 0, &file, error) || !get_size (context, args, &size, error))
+    return NULL;
+  if (G_VALUE_HOLDS (&file, G_TYPE_FILE) && g_value_get_object (&file) != NULL)
+    path = g_file_get_path (g_value_get_object (&file));
+  if (path == NULL)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+                   "A “%s” is given as the file: it is to be a local GFile", G_VALUE_TYPE_NAME (&file));
+      return NULL;
+    }
+
+  pixbuf = image_load (context, path, size, error);
+  if (pixbuf == NULL)
+    return NULL;
+
+  g_value_init (&picture, GDK_TYPE_PIXBUF);
+  g_value_take_object (&picture, pixbuf);
+  return loky_task_context_reduce_value (context, &picture, error);
+}
+
 static const LokyTaskDescriptor tasks[] = {
   {
       .name = "info",
@@ -177,6 +224,29 @@ static const LokyTaskDescriptor tasks[] = {
       .summary = "Writes a PNG of an image within a size, and returns its width and height",
       .arguments = "SOURCE DESTINATION SIZE",
   },
+  {
+      .name = "decode",
+      .arguments_type = "(*i)",
+      .result_type = "(smv)",
+      .func = image_decode,
+      .summary = "The picture of an image within a size, as a GdkPixbuf, for programs",
+      .arguments = "FILE SIZE",
+  },
 };
 
-LOKY_PLUGIN_DEFINE ("image", "1.0", "Sizes and thumbnails of images", tasks)
+static const LokyReducerDescriptor reducers[] = {
+  { .get_type = gdk_pixbuf_get_type, .reduce = image_pixbuf_reduce, .rebuild = image_pixbuf_rebuild },
+};
+
+static const LokyPluginDescriptor descriptor = {
+  LOKY_PLUGIN_INIT,
+  .name = "image",
+  .version = "1.0",
+  .summary = "Sizes and thumbnails of images",
+  .tasks = tasks,
+  .n_tasks = G_N_ELEMENTS (tasks),
+  .reducers = reducers,
+  .n_reducers = G_N_ELEMENTS (reducers),
+};
+
+LOKY_PLUGIN_EXPORT (descriptor)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <loky.h>
 
+#include "image-pixbuf.h"
+
 typedef struct
 {
   LokyExecutor *executor;
@@ -345,6 +347,92 @@ test_size_must_be_positive (Fixture *fixture, gconstpointer data)
 #define ADD_TEST(name, func)                                                                       \
   g_test_add ("/loky/plugins/image/" name, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
 
+/* --- pictures as values ------------------------------------------------------------------------- */
+
+static LokyReducerRegistry *
+make_registry (void)
+{
+  LokyReducerRegistry *registry = loky_reducer_registry_new ();
+
+  loky_reducer_registry_set_reduce_func (registry, GDK_TYPE_PIXBUF, image_pixbuf_reduce, NULL, NULL);
+  loky_reducer_registry_set_rebuild_func (registry, GDK_TYPE_PIXBUF, image_pixbuf_rebuild, NULL, NULL);
+  return registry;
+}
+
+static LokyFuture *
+submit_decode (LokyExecutor *executor, const char *path, int size)
+{
+  GValue values[2] = { G_VALUE_INIT, G_VALUE_INIT };
+  g_autoptr (GError) error = NULL;
+  LokyFuture *future;
+
+  g_value_init (&values[0], G_TYPE_FILE);
+  g_value_take_object (&values[0], g_file_new_for_path (path));
+  g_value_init (&values[1], G_TYPE_INT);
+  g_value_set_int (&values[1], size);
+  future = loky_executor_submit_values (executor, "image.decode", values, 2, NULL, &error);
+  g_assert_no_error (error);
+  g_value_unset (&values[0]);
+  g_value_unset (&values[1]);
+  g_assert_true (loky_future_wait (future, -1, NULL, &error));
+  return future;
+}
+
+static void
+test_decode_gives_a_picture (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LokyReducerRegistry) registry = make_registry ();
+  g_autoptr (LokyExecutor) executor = g_object_new (LOKY_TYPE_EXECUTOR, "max-workers", 1, "job-reducers", registry, NULL);
+  g_autoptr (LokyFuture) future = NULL;
+  g_autoptr (LokyFuture) bad = NULL;
+  g_autoptr (GError) error = NULL;
+  g_auto (GValue) value = G_VALUE_INIT;
+  g_auto (GValue) nothing = G_VALUE_INIT;
+  GdkPixbuf *pixbuf;
+
+  make_image (fixture, "png", 400, 100);
+  future = submit_decode (executor, fixture->file, 200);
+  g_assert_true (loky_future_dup_value (future, &value, &error));
+  g_assert_no_error (error);
+  pixbuf = g_value_get_object (&value);
+  g_assert_true (GDK_IS_PIXBUF (pixbuf));
+  g_assert_cmpint (gdk_pixbuf_get_width (pixbuf), ==, 200);
+  g_assert_cmpint (gdk_pixbuf_get_height (pixbuf), ==, 50);
+  g_assert_cmpint (gdk_pixbuf_read_pixels (pixbuf)[0], >, 200);
+
+  bad = submit_decode (executor, fixture->file, 0);
+  g_assert_false (loky_future_dup_value (bad, &nothing, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
+}
+
+static void
+test_forged_pictures_are_refused (Fixture *fixture, gconstpointer data)
+{
+  static const char *const texts[] = {
+    "1",
+    "(0, 1, 3, false, @ay [])",
+    "(1, 0, 3, false, [byte 1, 2, 3])",
+    "(-1, -1, -3, false, [byte 1, 2, 3])",
+    "(1, 1, 2, false, [byte 1, 2, 3])",
+    "(1, 1, 3, true, [byte 1, 2, 3])",
+    "(1, 2, 3, false, [byte 1, 2, 3])",
+    "(2147483647, 2147483647, 2147483647, true, [byte 1, 2, 3])",
+    "(1, 2147483647, 2147483647, false, [byte 1, 2, 3])",
+  };
+  g_autoptr (LokyReducerRegistry) registry = make_registry ();
+
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      g_autoptr (GVariant) form = g_variant_parse (NULL, texts[i], NULL, NULL, NULL);
+      g_autoptr (GVariant) reduced = g_variant_ref_sink (g_variant_new ("(smv)", "GdkPixbuf", form));
+      g_autoptr (GError) error = NULL;
+      g_auto (GValue) value = G_VALUE_INIT;
+
+      g_assert_false (loky_reducer_registry_rebuild (registry, reduced, &value, &error));
+      g_assert_error (error, GDK_PIXBUF_ERROR, GDK_PIXBUF_ERROR_CORRUPT_IMAGE);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -360,6 +448,8 @@ main (int argc, char **argv)
   ADD_TEST ("missing-file-is-named", test_missing_file_is_named);
   ADD_TEST ("directory-is-an-error", test_directory_is_an_error);
   ADD_TEST ("size-must-be-positive", test_size_must_be_positive);
+  ADD_TEST ("decode-gives-a-picture", test_decode_gives_a_picture);
+  ADD_TEST ("forged-pictures-are-refused", test_forged_pictures_are_refused);
 
   return g_test_run ();
 }

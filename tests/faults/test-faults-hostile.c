@@ -137,6 +137,7 @@ static const Misdeed misdeeds[] = {
   { "19/same-result-twice-apart", "again-later", NULL, 0 },
   { "19/failure-then-result", "failure-then-result", g_io_error_quark, G_IO_ERROR_NOT_FOUND },
   { "19/start-failed-while-it-serves", "start-failed", NULL, 0 },
+  { "19/grown-without-end", "grown", NULL, 0 },
   { "19/release-of-what-was-never-sent", "release", NULL, 0 },
   { "19/flood-of-releases", "flood:16", NULL, 0 },
   { "19/flood-of-progress", "flood:36", NULL, 0 },

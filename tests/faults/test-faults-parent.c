@@ -42,22 +42,53 @@ scene_busy (void)
     loky_fixture_wait_running (start (i % 2 == 0 ? "spin" : "hang-hard"));
 }
 
-/* How many of our children are stopped. */
+/* Our children, whichever thread started them; of a fork server its children. */
+static GArray *
+list_workers (int pid)
+{
+  gboolean has_server = pid == getpid () && g_str_equal (loky_get_start_method (), "forkserver");
+  g_autofree char *folder = g_strdup_printf ("/proc/%d/task", pid);
+  g_autoptr (GDir) threads = g_dir_open (folder, 0, NULL);
+  GArray *workers = g_array_new (FALSE, FALSE, sizeof (int));
+  const char *thread;
+
+  while (threads != NULL && (thread = g_dir_read_name (threads)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, thread, "children", NULL);
+      g_autofree char *text = NULL;
+      g_auto (GStrv) pids = NULL;
+
+      if (!g_file_get_contents (path, &text, NULL, NULL))
+        continue;
+      pids = g_strsplit (g_strstrip (text), " ", -1);
+      for (guint i = 0; pids[i] != NULL && pids[i][0] != '\0'; i++)
+        {
+          int child = atoi (pids[i]);
+          g_autoptr (GArray) children = has_server ? list_workers (child) : NULL;
+
+          if (children == NULL)
+            g_array_append_val (workers, child);
+          else
+            g_array_append_vals (workers, children->data, children->len);
+        }
+    }
+  return workers;
+}
+
+/* How many of them are stopped. */
 static guint
 count_stopped (void)
 {
-  g_autoptr (GDir) folder = g_dir_open ("/proc", 0, NULL);
-  g_autofree char *parent = g_strdup_printf (") T %d ", (int) getpid ());
-  const char *name;
+  g_autoptr (GArray) workers = list_workers (getpid ());
   guint count = 0;
 
-  while ((name = g_dir_read_name (folder)) != NULL)
+  for (guint i = 0; i < workers->len; i++)
     {
-      g_autofree char *path = g_build_filename ("/proc", name, "stat", NULL);
+      g_autofree char *path = g_strdup_printf ("/proc/%d/stat", g_array_index (workers, int, i));
       g_autofree char *text = NULL;
 
-      if (g_ascii_isdigit (name[0]) && g_file_get_contents (path, &text, NULL, NULL))
-        count += strstr (text, parent) != NULL;
+      if (g_file_get_contents (path, &text, NULL, NULL))
+        count += strstr (text, ") T ") != NULL;
     }
   return count;
 }
@@ -104,28 +135,15 @@ scene_all (void)
       while (loky_future_get_progress (futures[i]) < 1)
         g_usleep (1000);
     }
-  for (guint i = 0, n_stopped = 0; i < 4000 && n_stopped < 2; i++)
+  for (guint i = 0; i < 4000; i++)
     {
-      g_autofree char *path = g_strdup_printf ("/proc/self/task/%d/children", (int) getpid ());
-      g_autofree char *text = NULL;
-      g_auto (GStrv) pids = NULL;
+      g_autoptr (GArray) workers = list_workers (getpid ());
 
-      /* Whichever thread started them. */
-      g_autoptr (GDir) threads = g_dir_open ("/proc/self/task", 0, NULL);
-      const char *thread;
-
-      while (n_stopped < 2 && (thread = g_dir_read_name (threads)) != NULL)
-        {
-          g_clear_pointer (&path, g_free);
-          g_clear_pointer (&text, g_free);
-          g_clear_pointer (&pids, g_strfreev);
-          path = g_build_filename ("/proc/self/task", thread, "children", NULL);
-          if (!g_file_get_contents (path, &text, NULL, NULL))
-            continue;
-          pids = g_strsplit (g_strstrip (text), " ", -1);
-          for (guint j = 0; n_stopped < 2 && pids[j] != NULL && pids[j][0] != '\0'; j++, n_stopped++)
-            kill (atoi (pids[j]), SIGSTOP);
-        }
+      if (workers->len < 2)
+        continue;
+      kill (g_array_index (workers, int, 0), SIGSTOP);
+      kill (g_array_index (workers, int, 1), SIGSTOP);
+      break;
     }
 }
 
@@ -350,6 +368,7 @@ forked_child_can_make_its_own (LokyFixture *fixture, gconstpointer data)
 int
 main (int argc, char *argv[])
 {
+  loky_init (&argc, &argv);
   if (argc == 4 && strcmp (argv[1], "victim") == 0)
     return be_victim (argv[2], argv[3]);
   program = g_file_read_link ("/proc/self/exe", NULL);

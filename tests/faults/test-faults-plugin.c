@@ -587,6 +587,7 @@ buffer_whose_receiver_dies_stays (LokyFixture *fixture, gconstpointer data)
 int
 main (int argc, char *argv[])
 {
+  loky_init (&argc, &argv);
   if (argc == 3 && g_str_equal (argv[1], UNREADABLE_OPTION))
     return use_unreadable (argv[2]);
   loky_fixture_init (&argc, &argv);

@@ -262,6 +262,15 @@ scene_no_processes_later (void)
   REQUIRE (refuse (SYS_fork, EAGAIN));
   death = call (executor, "kill");
   REQUIRE (g_error_matches (death, LOKY_ERROR, LOKY_ERROR_WORKER_DIED));
+  /* There is one that may fork. */
+  if (g_str_equal (loky_get_start_method (), "forkserver"))
+    {
+      g_autoptr (GError) served = call (executor, "ok");
+
+      REQUIRE (served == NULL);
+      REQUIRE (loky_executor_shutdown_sync (executor, LOKY_SHUTDOWN_DRAIN, -1, NULL, NULL));
+      return 0;
+    }
   return expect_refusal (executor);
 }
 
@@ -636,6 +645,7 @@ context_that_is_iterated_late_misses_nothing (LokyFixture *fixture, gconstpointe
 int
 main (int argc, char *argv[])
 {
+  loky_init (&argc, &argv);
   if (argc == 3 && strcmp (argv[1], "scene") == 0)
     return play (argv[2]);
   program = g_file_read_link ("/proc/self/exe", NULL);

@@ -497,7 +497,7 @@ flood_of_progress_is_bounded (LokyFixture *fixture, gconstpointer data)
   future = faults_submit (fixture->executor, "progress:1000000", NULL);
   faults_watch (future);
   g_signal_connect_swapped (future, "notify::progress", G_CALLBACK (count_cb), &n_told);
-  loky_fixture_wait_for ((LokyCondition) loky_future_is_done, future);
+  loky_fixture_wait_for ((LokyFixtureCondition) loky_future_is_done, future);
   run_time = g_get_monotonic_time () - started;
   error = faults_end_of (future);
   g_assert_no_error (error);

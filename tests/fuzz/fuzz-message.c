@@ -21,6 +21,7 @@ static const char *const types[] = {
   LOKY_MESSAGE_REFUSE_TYPE,
   LOKY_MESSAGE_HELLO_TYPE,
   LOKY_MESSAGE_FAILURE_TYPE,
+  LOKY_MESSAGE_TASK_NAME_TYPE,
 };
 
 static void

@@ -178,7 +178,9 @@ send_frame (Stage *self, FuzzInput *input, const int *fds, guint n_fds)
 
   length |= (gsize) (fuzz_take_byte (input) & 3) << 8;
   body = fuzz_take (input, length, &length);
-  header.type = kind < 0xf0 ? types[kind % G_N_ELEMENTS (types)] : kind;
+  header.type = kind < 0xe8   ? types[kind % G_N_ELEMENTS (types)]
+                : kind < 0xf0 ? LOKY_MESSAGE_GROWN
+                              : kind;
   header.n_fds = (guint8) n_fds;
   header.length = (guint32) length;
   frame = g_malloc0 (loky_frame_size (header.length));

@@ -115,6 +115,7 @@ puppet_end (Puppet *self, int signal, int status)
 
 LokyWorkerProcess *
 loky_worker_process_start (const char *program,
+                           const char *argument,
                            const char *const *environment,
                            const char *token,
                            int channel_fd,
@@ -214,6 +215,43 @@ loky_worker_process_wait_ended (LokyWorkerProcess *self,
                                 gpointer user_data)
 {
   return FALSE;
+}
+
+/* No puppet is forked by another process. */
+LokyWorkerProcess *
+loky_worker_process_new_awaited (int stderr_fd)
+{
+  g_assert_not_reached ();
+}
+
+gboolean
+loky_worker_process_is_awaited (LokyWorkerProcess *self)
+{
+  return FALSE;
+}
+
+void
+loky_worker_process_adopt (LokyWorkerProcess *self, pid_t pid, int pidfd)
+{
+  g_assert_not_reached ();
+}
+
+void
+loky_worker_process_orphan (LokyWorkerProcess *self)
+{
+  g_assert_not_reached ();
+}
+
+void
+loky_worker_process_take_status (LokyWorkerProcess *self, int status)
+{
+  g_assert_not_reached ();
+}
+
+void
+loky_worker_process_set_environment (const char *const *environment, const char *token)
+{
+  g_assert_not_reached ();
 }
 
 gsize

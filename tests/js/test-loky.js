@@ -3,6 +3,7 @@
 
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
+import GObject from 'gi://GObject';
 import Loky from 'gi://Loky?version=1';
 import System from 'system';
 
@@ -11,6 +12,7 @@ Gio._promisify(Loky.Executor.prototype, 'shutdown_async', 'shutdown_finish');
 Gio._promisify(Loky.Executor.prototype, 'warm_up_async', 'warm_up_finish');
 Gio._promisify(Loky.Future.prototype, 'wait_async', 'wait_finish');
 Gio._promisify(Loky.Results.prototype, 'next_async', 'next_finish');
+Gio._promisify(Loky.Completions.prototype, 'next_async', 'next_finish');
 
 function assert(condition, what) {
     if (!condition)
@@ -33,6 +35,14 @@ async function expectError(domain, code, start) {
 
 const text = string => GLib.Variant.new_string(string);
 const number = value => GLib.Variant.new_double(value);
+
+const Photo = GObject.registerClass({GTypeName: 'Photo'}, class Photo extends GObject.Object {});
+
+function makePhoto(name) {
+    const photo = new Photo();
+    photo.label = name;
+    return photo;
+}
 
 const tests = {
     async 'submit-and-wait'(executor) {
@@ -122,6 +132,41 @@ const tests = {
         assertEqual(indices[2], 0);
     },
 
+    async 'wait-for-several'(executor) {
+        const futures = [3600, 0.01].map(time => executor.submit('demo.sleep', number(time), null));
+        assert(Loky.wait(futures, Loky.WaitMode.FIRST_COMPLETED, -1, null), 'one has ended');
+        assertEqual(futures[0].is_done(), false);
+        futures[0].cancel();
+        const ended = await new Promise((resolve, reject) => {
+            Loky.wait_async(futures, Loky.WaitMode.ALL_COMPLETED, null, (_, result) => {
+                try {
+                    resolve(Loky.wait_finish(result));
+                } catch (error) {
+                    reject(error);
+                }
+            });
+        });
+        assert(ended && futures.every(future => future.is_done()), 'all have ended');
+    },
+
+    async 'as-completed'(executor) {
+        const [slow, fast] = [0.3, 0.01].map(time => executor.submit('demo.sleep', number(time), null));
+        const completions = Loky.as_completed([slow, fast]);
+        assertEqual(await completions.next_async(null), fast);
+        assertEqual(completions.next(-1, null), slow);
+        assertEqual(completions.next(-1, null), null);
+    },
+
+    async 'reusable-executor'(executor) {
+        const config = new Loky.ExecutorConfig({max_workers: 1, environment: ['WHO=config']});
+        assert(config.equal(config.copy()), 'the copy is equal');
+        const first = Loky.get_reusable_executor(config, Loky.Reuse.AUTO, false);
+        assertEqual(Loky.get_reusable_executor(null, Loky.Reuse.ALWAYS, false), first);
+        assert(first.dup_config().equal(config), 'it has these settings');
+        await first.call_async('demo.echo', null, null, null);
+        assert(Loky.get_reusable_executor(config, Loky.Reuse.NEVER, true) !== first, 'it is another');
+    },
+
     async 'input-function'(executor) {
         let next = 0;
         const input = Loky.Input.new(source => {
@@ -166,6 +211,66 @@ const tests = {
         const returned = future.lookup_buffer(future.dup_result().get_handle());
         assert(returned.is_sealed(), 'what comes is sealed');
         assert(returned.dup_bytes().equal(new GLib.Bytes(contents)), 'it is what was sent');
+    },
+
+    async 'synchronizers'(executor) {
+        const {ACQUIRED} = Loky.AcquireResult;
+        const lock = Loky.Lock.new();
+        assertEqual(lock.acquire(-1, null), ACQUIRED);
+        await expectError(Gio.IOErrorEnum, Gio.IOErrorEnum.TIMED_OUT, () => lock.acquire(0, null));
+        const future = executor.submit('demo.echo', lock.to_variant(), null);
+        await future.wait_async(null);
+        const same = future.lookup_synchronizer(future.dup_result().get_handle(), Loky.Lock.$gtype);
+        assert(same instanceof Loky.Lock, 'it is a lock');
+        assert(same.release(), 'anybody may release it');
+        await expectError(Loky.Error, Loky.Error.NOT_HELD, () => lock.release());
+
+        const condition = Loky.Condition.new(null);
+        assertEqual(condition.get_lock().acquire(0, null), ACQUIRED);
+        assert(condition.wake_all(), 'nobody has to wait');
+        await expectError(Gio.IOErrorEnum, Gio.IOErrorEnum.TIMED_OUT, () => condition.wait(0, null));
+        assert(condition.get_lock().release(), 'it was held again');
+
+        const event = Loky.Event.new();
+        event.set();
+        assert(event.wait(-1, null) && event.is_set(), 'it is set');
+        const semaphore = Loky.Semaphore.new(0);
+        assert(semaphore.release(), 'it counts');
+        assertEqual(semaphore.get_value(), 1);
+        const barrier = Loky.Barrier.new(1);
+        assertEqual(barrier.wait(-1, null), 0);
+    },
+
+    async 'values'(executor) {
+        const future = executor.submit_values('demo.echo', [1, 'two', 3.5], null);
+        await future.wait_async(null);
+        assertEqual(JSON.stringify(future.dup_result().deepUnpack()), '[1,"two",3.5]');
+        const text = executor.submit('demo.echo', GLib.Variant.new_string('three'), null);
+        await text.wait_async(null);
+        assertEqual(text.dup_value()[1], 'three');
+    },
+
+    async 'own-reducers'(executor) {
+        const registry = Loky.ReducerRegistry.new();
+        registry.set_reduce_func(Photo.$gtype, photo => GLib.Variant.new_string(photo.label));
+        registry.set_rebuild_func(Photo.$gtype, form => makePhoto(form.get_string()[0]));
+        const other = new Loky.Executor({max_workers: 1, job_reducers: registry});
+        const future = other.submit('demo.echo', registry.reduce(makePhoto('a')), null);
+        await future.wait_async(null);
+        const back = future.dup_value()[1];
+        assert(back instanceof Photo, 'a photo came back');
+        assertEqual(back.label, 'a');
+        await expectError(Loky.Error, Loky.Error.REDUCER,
+            () => executor.submit_values('demo.echo', [makePhoto('b')], null));
+        assert(await other.shutdown_async(Loky.ShutdownMode.DRAIN, -1, null), 'it ended');
+    },
+
+    async 'serializers'(executor) {
+        assertEqual(Loky.get_serializer(), 'gvariant');
+        await expectError(Loky.Error, Loky.Error.SERIALIZER, () => Loky.set_serializer('absent'));
+        assert(Loky.set_serializer('test'), 'it is there');
+        assertEqual((await executor.call_async('demo.echo', text('x'), null, null)).unpack(), 'x');
+        assert(Loky.set_serializer(null), 'the default is there');
     },
 
     async 'shut-down'(executor) {

@@ -256,23 +256,6 @@ obey_kill_pid (LokyTaskContext *context, const char *argument, GError **error)
   return fault_ok ();
 }
 
-/* An executor in a worker, with a worker that spins; returns the pid of that one. */
-static GVariant *
-obey_nest (LokyTaskContext *context, const char *argument, GError **error)
-{
-  static LokyExecutor *executor;
-  g_autoptr (GVariant) pid = NULL;
-  g_autoptr (LokyFuture) future = NULL;
-
-  if (executor == NULL)
-    executor = loky_executor_new (1);
-  pid = loky_executor_call_sync (executor, "fault.obey", g_variant_new_string ("pid"), NULL, NULL, error);
-  if (pid == NULL)
-    return NULL;
-  future = loky_executor_submit (executor, "fault.obey", g_variant_new_string ("spin"), NULL, error);
-  return future != NULL ? g_steal_pointer (&pid) : NULL;
-}
-
 const FaultOrder fault_surroundings_orders[] = {
   { "cwd", obey_cwd },
   { "spoil", obey_spoil },
@@ -290,6 +273,5 @@ const FaultOrder fault_surroundings_orders[] = {
   { "hang-at-exit", obey_hang_at_exit },
   { "fork-spin", obey_fork_spin },
   { "kill-pid", obey_kill_pid },
-  { "nest", obey_nest },
   { NULL },
 };

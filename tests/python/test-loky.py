@@ -5,12 +5,13 @@
 import os
 import signal
 import sys
+import threading
 import traceback
 
 import gi
 
 gi.require_version('Loky', '1')
-from gi.repository import Gio, GLib, Loky  # noqa: E402
+from gi.repository import Gio, GLib, GObject, Loky  # noqa: E402
 
 tests = []
 
@@ -85,6 +86,26 @@ def wait_async(executor):
 @test
 def no_arguments(executor):
     assert executor.call_sync('demo.echo', None, None, None).get_type_string() == '()'
+
+
+@test
+def start_methods(executor):
+    forked = Loky.Executor(max_workers=1, start_method='forkserver', preload=['demo'])
+    assert forked.get_property('start-method') == 'forkserver'
+    assert forked.call_sync('demo.echo', GLib.Variant('s', 'x'), None, None).get_string() == 'x'
+    forked.shutdown_sync(Loky.ShutdownMode.DRAIN, -1, None)
+    error = expect_error(Loky.error_quark(), Loky.Error.INVALID_ARGUMENT,
+                         Loky.Executor(start_method='threads').submit, 'demo.echo', None, None)
+    assert 'forkserver' in error.message
+    # The program is the interpreter, which is no worker.
+    expect_error(Loky.error_quark(), Loky.Error.WORKER_START,
+                 Loky.Executor(start_method='loky-init-main').submit, 'demo.echo', None, None)
+    before = Loky.get_start_method()
+    assert Loky.set_start_method('forkserver', False)
+    assert Loky.get_start_method() == 'forkserver'
+    expect_error(Loky.error_quark(), Loky.Error.FAILED, Loky.set_start_method, 'loky', False)
+    assert Loky.set_start_method(None, True)
+    assert Loky.get_start_method() == before
 
 
 @test
@@ -239,6 +260,103 @@ def input_of_a_list_model(executor):
     assert [future.dup_result().get_string() for _, future in taken] == ['one', 'two', 'three']
 
 
+def submit_sleeps(executor, *seconds):
+    return [executor.submit('demo.sleep', GLib.Variant('d', time), None) for time in seconds]
+
+
+@test
+def wait_for_several(executor):
+    futures = submit_sleeps(executor, 3600, 0.01)
+    assert Loky.wait(futures, Loky.WaitMode.FIRST_COMPLETED, -1, None)
+    assert [future.is_done() for future in futures] == [False, True]
+    expect_error(Gio.io_error_quark(), Gio.IOErrorEnum.TIMED_OUT, Loky.wait, futures,
+                 Loky.WaitMode.ALL_COMPLETED, 10, None)
+    futures[0].cancel()
+    _, result, *_ = run(lambda callback: Loky.wait_async(
+        futures, Loky.WaitMode.ALL_COMPLETED, None, callback))
+    assert Loky.wait_finish(result)
+    assert all(future.is_done() for future in futures)
+
+
+@test
+def as_completed(executor):
+    slow, fast = submit_sleeps(executor, 0.3, 0.01)
+    completions = Loky.as_completed([slow, fast])
+    assert completions.next(-1, None) == fast
+    _, result, *_ = run(lambda callback: completions.next_async(None, callback))
+    assert completions.next_finish(result) == slow
+    assert completions.next(-1, None) is None
+
+
+@test
+def config(executor):
+    config = Loky.ExecutorConfig(max_workers=1, environment=['WHO=config'])
+    assert config.equal(config.copy())
+    assert not config.equal(Loky.ExecutorConfig.new())
+    other = Loky.Executor.new_with_config(config)
+    assert other.dup_config().equal(config)
+    assert other.props.environment == ['WHO=config']
+    assert other.shutdown_sync(Loky.ShutdownMode.KILL, -1, None)
+
+
+@test
+def reusable_executor(executor):
+    config = Loky.ExecutorConfig(max_workers=1)
+    first = Loky.get_reusable_executor(config, Loky.Reuse.AUTO, False)
+    assert first.call_sync('demo.echo', GLib.Variant('i', 1), None, None).get_int32() == 1
+    assert Loky.get_reusable_executor(None, Loky.Reuse.ALWAYS, False) == first
+    config.props.max_workers = 2
+    assert Loky.get_reusable_executor(config, Loky.Reuse.AUTO, False) == first
+    assert first.get_max_workers() == 2
+    config.props.idle_timeout = 5000
+    second = Loky.get_reusable_executor(config, Loky.Reuse.AUTO, True)
+    assert second != first
+    expect_error(Loky.error_quark(), Loky.Error.SHUT_DOWN, first.submit, 'demo.echo', None, None)
+    assert second.shutdown_sync(Loky.ShutdownMode.KILL, -1, None)
+
+
+@test
+def statistics(executor):
+    other = Loky.Executor.new(1)
+    assert other.call_sync('demo.echo', None, None, None) is not None
+    statistics = other.dup_statistics('demo.echo')
+    assert statistics.get_n_succeeded() == other.dup_statistics(None).get_n_submitted() == 1
+    assert statistics.get_run_time(50) >= 0 and statistics.get_queue_time(99) >= 0
+    assert other.dup_task_names() == ['demo.echo']
+    assert other.shutdown_sync(Loky.ShutdownMode.KILL, -1, None)
+
+
+@test
+def backlog(executor):
+    other = Loky.Executor(max_workers=1, max_backlog=1)
+    futures = submit_sleeps(other, 3600)
+    while other.props.n_running == 0:
+        GLib.usleep(1000)
+    futures += submit_sleeps(other, 3600)
+    expect_error(Loky.error_quark(), Loky.Error.BACKLOG_FULL, other.submit, 'demo.echo', None, None)
+    GLib.idle_add(lambda: futures[1].cancel() and GLib.SOURCE_REMOVE)
+    _, result, *_ = run(lambda callback: other.submit_async('demo.echo', None, None, None, callback))
+    assert other.submit_finish(result).get_task() == 'demo.echo'
+    assert other.shutdown_sync(Loky.ShutdownMode.KILL, -1, None)
+
+
+@test
+def cpu_counts(executor):
+    assert 1 <= Loky.cpu_count_physical() <= Loky.cpu_count()
+
+
+@test
+def worker_life(executor):
+    told = []
+    other = Loky.Executor(max_workers=1, max_tasks_per_worker=1, memory_growth_limit=1 << 30,
+                          memory_check_interval=0)
+    other.connect('worker-grown', lambda *arguments: told.append(arguments))
+    for _ in range(3):
+        assert other.call_sync('demo.echo', None, None, None) is not None
+    assert not told
+    assert other.shutdown_sync(Loky.ShutdownMode.KILL, -1, None)
+
+
 @test
 def buffer(executor):
     contents = bytes(range(256)) * 4096
@@ -253,11 +371,150 @@ def buffer(executor):
 
 
 @test
+def locks(executor):
+    acquired, not_held = Loky.AcquireResult.ACQUIRED, Loky.Error.NOT_HELD
+    lock = Loky.Lock.new()
+    assert lock.acquire(-1, None) == acquired
+    expect_error(Gio.io_error_quark(), Gio.IOErrorEnum.TIMED_OUT, lock.acquire, 0, None)
+    future = executor.submit('demo.echo', lock.to_variant(), None)
+    assert future.wait(-1, None)
+    same = future.lookup_synchronizer(future.dup_result().get_handle(), Loky.Lock)
+    assert isinstance(same, Loky.Lock)
+    assert same.release()
+    expect_error(Loky.error_quark(), not_held, lock.release)
+
+    recursive = Loky.Lock.new_recursive()
+    assert recursive.is_recursive()
+    assert recursive.acquire(0, None) == recursive.acquire(0, None) == acquired
+    assert recursive.release() and recursive.release()
+
+    semaphore = Loky.Semaphore.new_bounded(1)
+    assert semaphore.get_value() == 1
+    assert semaphore.acquire(0, None) == acquired
+    assert semaphore.release()
+    expect_error(Loky.error_quark(), not_held, semaphore.release)
+
+
+@test
+def waiting(executor):
+    condition = Loky.Condition.new(None)
+    lock = condition.get_lock()
+    woken = []
+
+    def wait():
+        assert lock.acquire(-1, None) != Loky.AcquireResult.FAILED
+        waits.set()
+        woken.append(condition.wait(-1, None))
+        lock.release()
+
+    waits = Loky.Event.new()
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert waits.wait(-1, None) and waits.is_set()
+    assert lock.acquire(-1, None) == Loky.AcquireResult.ACQUIRED
+    assert condition.wake_one() and condition.wake_all()
+    assert lock.release()
+    thread.join()
+    assert woken == [Loky.AcquireResult.ACQUIRED]
+    waits.clear()
+    expect_error(Gio.io_error_quark(), Gio.IOErrorEnum.TIMED_OUT, waits.wait, 0, None)
+
+    barrier = Loky.Barrier.new(2)
+    indices = []
+    thread = threading.Thread(target=lambda: indices.append(barrier.wait(-1, None)))
+    thread.start()
+    indices.append(barrier.wait(-1, None))
+    thread.join()
+    assert sorted(indices) == [0, 1]
+    barrier.abort()
+    expect_error(Loky.error_quark(), Loky.Error.BARRIER_BROKEN, barrier.wait, -1, None)
+    barrier.reset()
+    assert not barrier.is_broken()
+
+
+@test
 def bulk_bytes(executor):
     contents = GLib.Bytes.new(os.urandom(4 << 20))
     args = GLib.Variant.new_from_bytes(GLib.VariantType('ay'), contents, True)
     result = executor.call_sync('demo.echo', args, None, None)
     assert result.get_data_as_bytes().equal(contents)
+
+
+class Photo(GObject.Object):
+    __gtype_name__ = 'Photo'
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+
+def rebuild_photo(form, *_):
+    return Photo(form.get_string())
+
+
+@test
+def values(executor):
+    future = executor.submit_values('demo.echo', [1, 'two', 3.5], None)
+    assert future.wait(-1, None)
+    assert future.dup_result().unpack() == (1, 'two', 3.5)
+    # Of any other type than those of values, a variant.
+    assert future.dup_value().value.unpack() == (1, 'two', 3.5)
+    for value in (7, 'seven', True, 0.5):
+        future = executor.submit('demo.echo', Loky.ReducerRegistry.get_default().reduce(value), None)
+        assert future.wait(-1, None)
+        assert future.dup_value().value == value
+
+
+@test
+def own_reducers(executor):
+    registry = Loky.ReducerRegistry.new()
+    registry.set_reduce_func(Photo, lambda photo, *_: GLib.Variant('s', photo.name))
+    registry.set_rebuild_func(Photo, rebuild_photo)
+    reduced = registry.reduce(Photo('a'))
+    assert registry.rebuild(reduced).value.name == 'a'
+
+    other = Loky.Executor(max_workers=1, job_reducers=registry)
+    file = Gio.File.new_for_path('/a b')
+    for value in (Photo('b'), file):
+        future = other.submit('demo.echo', registry.reduce(value), None)
+        assert future.wait(-1, None)
+        back = future.dup_value().value
+        assert back.equal(file) if value is file else back.name == 'b'
+    # The other executor has no such reducers.
+    expect_error(Loky.error_quark(), Loky.Error.REDUCER, executor.submit_values,
+                 'demo.echo', [Photo('c')], None)
+    assert other.shutdown_sync(Loky.ShutdownMode.DRAIN, -1, None)
+
+
+@test
+def reducers_that_throw(executor):
+    def throw(*_):
+        raise GLib.Error.new_literal(Gio.io_error_quark(), 'not this one',
+                                     Gio.IOErrorEnum.INVALID_DATA)
+
+    registry = Loky.ReducerRegistry.new()
+    registry.set_reduce_func(Photo, throw)
+    registry.set_rebuild_func(GObject.TYPE_INT, throw)
+    expect_error(Gio.io_error_quark(), Gio.IOErrorEnum.INVALID_DATA, registry.reduce, Photo('a'))
+    expect_error(Gio.io_error_quark(), Gio.IOErrorEnum.INVALID_DATA, registry.rebuild,
+                 GLib.Variant('i', 1))
+    registry.set_reduce_func(Photo, lambda *_: None)
+    expect_error(Loky.error_quark(), Loky.Error.REDUCER, registry.reduce, Photo('a'))
+
+
+@test
+def serializers(executor):
+    assert Loky.get_serializer() == 'gvariant'
+    expect_error(Loky.error_quark(), Loky.Error.SERIALIZER, Loky.set_serializer, 'absent')
+    assert Loky.set_serializer('test')
+    assert Loky.get_serializer() == 'test'
+    assert executor.call_sync('demo.echo', GLib.Variant('s', 'x'), None, None).get_string() == 'x'
+    assert Loky.set_serializer(None)
+    wrapper = Loky.wrap_object(Gio.File.new_for_path('/a b'), 'test')
+    assert wrapper.get_serializer() == 'test'
+    registry = Loky.ReducerRegistry.get_default()
+    assert registry.rebuild(registry.reduce(wrapper)).value.get_path() == '/a b'
+    assert Loky.get_serializer() == 'gvariant'
 
 
 @test

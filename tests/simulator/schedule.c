@@ -12,6 +12,7 @@ typedef enum
   OPERATION_IDLE_TIMEOUT,
   OPERATION_POLICY,
   OPERATION_HEARTBEAT,
+  OPERATION_MAX_TASKS,
   OPERATION_WARM_UP,
   OPERATION_SHUT_DOWN,
   OPERATION_READY,
@@ -22,6 +23,7 @@ typedef enum
   OPERATION_LEAVE,
   OPERATION_CRASH,
   OPERATION_CONDEMN,
+  OPERATION_RETIRE,
   OPERATION_STOP,
   OPERATION_CONTINUE,
   OPERATION_TIME,
@@ -41,6 +43,7 @@ static const struct
   [OPERATION_IDLE_TIMEOUT] = { "idle-timeout", 1, 8 },
   [OPERATION_POLICY] = { "policy", 1, 3 },
   [OPERATION_HEARTBEAT] = { "heartbeat", 1, 4 },
+  [OPERATION_MAX_TASKS] = { "max-tasks", 1, 4 },
   [OPERATION_WARM_UP] = { "warm-up", 1, 8 },
   [OPERATION_SHUT_DOWN] = { "shut-down", 2, 3 },
   [OPERATION_READY] = { "ready", 1, 90 },
@@ -51,6 +54,7 @@ static const struct
   [OPERATION_LEAVE] = { "leave", 1, 50 },
   [OPERATION_CRASH] = { "crash", 1, 25 },
   [OPERATION_CONDEMN] = { "condemn", 1, 8 },
+  [OPERATION_RETIRE] = { "retire", 1, 8 },
   [OPERATION_STOP] = { "stop", 1, 20 },
   [OPERATION_CONTINUE] = { "continue", 1, 6 },
   [OPERATION_TIME] = { "time", 1, 60 },
@@ -153,6 +157,7 @@ draw_step (Step *step, Chance *chance)
       arguments[0] = draw_below (chance, 2);
       break;
     case OPERATION_WARM_UP:
+    case OPERATION_MAX_TASKS:
       arguments[0] = draw_below (chance, 6);
       break;
     case OPERATION_SHUT_DOWN:
@@ -189,7 +194,9 @@ schedule_generate (Schedule *self, guint64 seed, guint64 number)
   self->n_steps = 1 + draw_below (&chance, dice < 60 ? 80 : dice < 97 ? 250 : 1500);
   for (guint i = 0; i < self->n_steps; i++)
     draw_step (&self->steps[i], &chance);
-  /* It can be set in the beginning only. */
+  /* These can be set in the beginning only. */
+  if (draw_below (&chance, 5) == 0)
+    self->steps[self->n_steps > 1 ? 1 : 0] = (Step){ OPERATION_MAX_TASKS, { 1 + draw_below (&chance, 7) } };
   if (draw_below (&chance, 3) == 0)
     self->steps[0] = (Step){ OPERATION_HEARTBEAT, { draw_below (&chance, 2) == 0 ? MSEC : SECOND } };
 }
@@ -224,6 +231,9 @@ run_step (const Step *step, World *world)
       /* The pool never sets one of 0. */
       world_set_heartbeat (world, arguments[0] == 0 ? 1 : arguments[0]);
       break;
+    case OPERATION_MAX_TASKS:
+      world_set_max_tasks (world, first);
+      break;
     case OPERATION_WARM_UP:
       world_warm_up (world, first);
       break;
@@ -253,6 +263,9 @@ run_step (const Step *step, World *world)
       break;
     case OPERATION_CONDEMN:
       world_condemn (world, first);
+      break;
+    case OPERATION_RETIRE:
+      world_retire (world, first);
       break;
     case OPERATION_STOP:
       world_stop (world, first);

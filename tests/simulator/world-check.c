@@ -169,6 +169,8 @@ check_worker (World *self, const WorldWorker *worker)
   guint n_tasks = it->tasks.length;
 
   check_held (self, worker);
+  WORLD_CHECK (self->max_tasks == 0 || it->last_number <= self->max_tasks,
+               "worker %u was sent %" G_GUINT64_FORMAT " tasks", worker->id, it->last_number);
   WORLD_CHECK (is_set (&it->beat) ==
                    (self->heartbeat >= 0 && n_tasks > 0 && it->state < LOKY_WORKER_STATE_DYING),
                "worker %u has the wrong heartbeat", worker->id);

@@ -55,6 +55,7 @@ do_send (World *self, WorldTask *task, WorldWorker *worker)
   WORLD_CHECK (task->n_ended == 0, "task %u is sent after its end", task->id);
   /* Or found dead by a question that was asked before, in the same list: that is about to be told. */
   WORLD_CHECK (worker->scheduling.state == LOKY_WORKER_STATE_READY ||
+                   (worker->scheduling.state == LOKY_WORKER_STATE_RETIRING && self->max_tasks > 0) ||
                    (worker->scheduling.state == LOKY_WORKER_STATE_DYING && !worker->is_killed),
                "worker %u is sent a task in state %d", worker->id, worker->scheduling.state);
   /* By it the worker tells a frame of a task that was taken back from the one that has its slot now. */
@@ -311,6 +312,16 @@ world_set_heartbeat (World *self, gint64 heartbeat)
   loky_scheduler_set_heartbeat (self->scheduler, heartbeat);
 }
 
+/* The same. */
+void
+world_set_max_tasks (World *self, guint max_tasks)
+{
+  if (self->n_workers > 0)
+    return;
+  self->max_tasks = max_tasks;
+  loky_scheduler_set_max_tasks (self->scheduler, max_tasks);
+}
+
 void
 world_warm_up (World *self, guint n_workers)
 {
@@ -508,6 +519,22 @@ world_condemn (World *self, guint index)
     return;
   worker->is_killed = TRUE;
   loky_scheduler_worker_dying (self->scheduler, &worker->scheduling, self->now, self->actions);
+  carry_out (self);
+}
+
+void
+world_retire (World *self, guint index)
+{
+  WorldWorker *worker = pick (self, index);
+  gboolean was_ready;
+
+  if (worker == NULL || worker->is_stopped)
+    return;
+  was_ready = worker->scheduling.state == LOKY_WORKER_STATE_READY;
+  WORLD_CHECK (loky_scheduler_retire (self->scheduler, &worker->scheduling, self->now, self->actions) ==
+                   was_ready,
+               "that worker %u is to retire says the wrong thing", worker->id);
+  WORLD_CHECK (worker->scheduling.state != LOKY_WORKER_STATE_READY, "worker %u goes on", worker->id);
   carry_out (self);
 }
 

@@ -83,6 +83,7 @@ typedef struct
   guint n_cpus;
   gint64 idle_timeout;
   gint64 heartbeat;
+  guint max_tasks; /* of a worker; 0: any number */
   LokyCrashPolicy policy;
   gboolean is_mad; /* what the workers write into the control area cannot be believed */
   guint64 lies;
@@ -134,6 +135,7 @@ void world_resize (World *self, guint max_workers);
 void world_set_idle_timeout (World *self, gint64 idle_timeout);
 void world_set_policy (World *self, LokyCrashPolicy policy);
 void world_set_heartbeat (World *self, gint64 heartbeat);
+void world_set_max_tasks (World *self, guint max_tasks);
 void world_warm_up (World *self, guint n_workers);
 void world_shut_down (World *self, LokyShutdownMode mode, gint64 duration);
 void world_ready (World *self, guint worker);
@@ -146,6 +148,8 @@ void world_unsendable (World *self, guint worker);
 void world_leave (World *self, guint worker);
 void world_crash (World *self, guint worker);
 void world_condemn (World *self, guint worker);
+/* It says that it has grown too much. */
+void world_retire (World *self, guint worker);
 void world_stop (World *self, guint worker);
 void world_continue (World *self, guint worker);
 void world_pass_time (World *self, gint64 duration);

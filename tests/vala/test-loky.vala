@@ -120,6 +120,47 @@ void dead_worker () {
     }
 }
 
+void wait_for_several () {
+    try {
+        Loky.Future[] futures = {
+            executor.submit ("demo.sleep", new Variant.double (3600), null),
+            executor.submit ("demo.sleep", new Variant.double (0.01), null)
+        };
+
+        assert (Loky.wait (futures, Loky.WaitMode.FIRST_COMPLETED, -1));
+        assert (!futures[0].is_done () && futures[1].is_done ());
+        futures[0].cancel ();
+
+        var completions = Loky.as_completed (futures);
+
+        assert (completions.next (-1) == futures[1]);
+        assert (completions.next (-1) == futures[0]);
+        assert (completions.next (-1) == null);
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+void reusable_executor () {
+    try {
+        var config = new Loky.ExecutorConfig ();
+
+        config.max_workers = 1;
+        config.environment = { "WHO=config" };
+        assert (config.equal (config.copy ()));
+
+        var first = Loky.get_reusable_executor (config, Loky.Reuse.AUTO, false);
+
+        assert (first == Loky.get_reusable_executor (null, Loky.Reuse.ALWAYS, false));
+        assert (first.call_sync ("demo.echo", new Variant.int32 (1), null).get_int32 () == 1);
+        assert (first != Loky.get_reusable_executor (config, Loky.Reuse.NEVER, true));
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
 void map () {
     string[] values = { "one", "two", "three" };
 
@@ -197,6 +238,98 @@ void buffer () {
     }
 }
 
+void synchronizers () {
+    try {
+        var sem = new Loky.Semaphore.bounded (1);
+        var mutex = new Loky.Lock ();
+
+        assert (mutex.acquire (-1) == Loky.AcquireResult.ACQUIRED);
+        var future = executor.submit ("demo.echo", mutex.to_variant (), null);
+        assert (future.wait (-1));
+        var same = (Loky.Lock) future.lookup_synchronizer (future.dup_result ().get_handle (),
+                                                           typeof (Loky.Lock));
+        assert (same.release ());
+        assert (sem.acquire (0) == Loky.AcquireResult.ACQUIRED);
+        assert (sem.get_value () == 0);
+
+        var condition = new Loky.Condition (mutex);
+        assert (condition.get_lock () == mutex);
+        assert (new Loky.Barrier (1).wait (-1) == 0);
+        var event = new Loky.Event ();
+        event.set ();
+        assert (event.wait (-1));
+        mutex.release ();
+        Test.fail ();
+    } catch (Loky.Error.NOT_HELD e) {
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+class Photo : Object {
+    public string name;
+}
+
+Variant reduce_photo (Value value) throws Error {
+    return new Variant.string (((Photo) value.get_object ()).name);
+}
+
+void rebuild_photo (Variant form, out Value value) throws Error {
+    var photo = new Photo ();
+
+    photo.name = form.get_string ();
+    value = photo;
+}
+
+Value make_photo (string name) {
+    var photo = new Photo ();
+
+    photo.name = name;
+    return photo;
+}
+
+void values () {
+    try {
+        var registry = new Loky.ReducerRegistry ();
+        Value[] values = { 1, "two", make_photo ("three") };
+        Value back;
+
+        registry.set_reduce_func (typeof (Photo), reduce_photo);
+        registry.set_rebuild_func (typeof (Photo), rebuild_photo);
+
+        var other = (Loky.Executor) Object.new (typeof (Loky.Executor), "max-workers", 1, "job-reducers", registry);
+        var future = other.submit_values ("demo.echo", values, null);
+
+        assert (future.wait (-1));
+        assert (future.dup_result ().print (false) == "(1, 'two', ('Photo', <'three'>))");
+        assert (registry.rebuild (future.dup_result ().get_child_value (2), out back));
+        assert (((Photo) back.get_object ()).name == "three");
+        assert (future.dup_value (out back));
+        assert (back.holds (typeof (Variant)));
+        other.shutdown_sync (Loky.ShutdownMode.DRAIN, -1);
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+void serializers () {
+    try {
+        assert (Loky.set_serializer ("test"));
+        assert (Loky.get_serializer () == "test");
+        assert (executor.call_sync ("demo.echo", new Variant.string ("x"), null).get_string () == "x");
+        assert (Loky.set_serializer (null));
+        Loky.set_serializer ("absent");
+        Test.fail ();
+    } catch (Loky.Error.SERIALIZER e) {
+        assert (e.message.contains ("absent"));
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
 void shut_down () {
     try {
         executor.shutdown_async.end (run ((callback) => executor.shutdown_async.begin (
@@ -222,10 +355,15 @@ int main (string[] args) {
     Test.add_func ("/loky/vala/error-of-a-task", error_of_a_task);
     Test.add_func ("/loky/vala/error-of-the-library", error_of_the_library);
     Test.add_func ("/loky/vala/dead-worker", dead_worker);
+    Test.add_func ("/loky/vala/wait-for-several", wait_for_several);
+    Test.add_func ("/loky/vala/reusable-executor", reusable_executor);
     Test.add_func ("/loky/vala/map", map);
     Test.add_func ("/loky/vala/input-function", input_function);
     Test.add_func ("/loky/vala/input-function-that-throws", input_function_that_throws);
     Test.add_func ("/loky/vala/buffer", buffer);
+    Test.add_func ("/loky/vala/synchronizers", synchronizers);
+    Test.add_func ("/loky/vala/values", values);
+    Test.add_func ("/loky/vala/serializers", serializers);
     Test.add_func ("/loky/vala/shut-down", shut_down);
 
     var status = Test.run ();

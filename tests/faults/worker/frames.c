@@ -289,6 +289,14 @@ obey_start_failed (Task *task)
 }
 
 static void
+obey_grown (Task *task)
+{
+  for (guint i = 0; i < 100; i++)
+    send_variant (LOKY_MESSAGE_GROWN, 0, i, g_variant_new ("(tt)", G_MAXUINT64, (guint64) i));
+  answer (task);
+}
+
+static void
 obey_shut (Task *task)
 {
   shutdown (CHANNEL_FD, (int) g_ascii_strtoll (task->argument, NULL, 10));
@@ -333,6 +341,7 @@ const TaskOrder frame_orders[] = {
   { "hello-again", obey_hello_again },
   { "goodbye", obey_goodbye },
   { "start-failed", obey_start_failed },
+  { "grown", obey_grown },
   { "shut", obey_shut },
   { "close", obey_close },
   { NULL, NULL },
