@@ -28,16 +28,16 @@ _loky ()
       mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$current")
       return
       ;;
-    --timeout | --retries | --template | --jobs | -j)
+    --timeout | --retries | --memory-limit | --template | --jobs | -j)
       return
       ;;
   esac
 
   case $command in
     list | describe) options='--help --plugin-path' ;;
-    run) options='--help --plugin-path --timeout --retries' ;;
+    run) options='--help --plugin-path --timeout --retries --memory-limit' ;;
     map) options='--help --plugin-path --jobs --null --print0 --ordered --unordered --template
-                  --timeout --retries --keep-going --fail-fast --progress --stats' ;;
+                  --timeout --retries --memory-limit --keep-going --fail-fast --progress --stats' ;;
     new-plugin) options='--help --directory' ;;
     *) options='--help' ;;
   esac
@@ -51,7 +51,7 @@ _loky ()
   words=0
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --plugin-path | --timeout | --retries | --template | --progress | --jobs | -j) ((i++)) ;;
+      --plugin-path | --timeout | --retries | --memory-limit | --memory-limit | --template | --progress | --jobs | -j) ((i++)) ;;
       -*) ;;
       *) ((words++)) ;;
     esac

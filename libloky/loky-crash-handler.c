@@ -6,6 +6,7 @@
 
 #include "loky-crash-private.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -37,6 +38,7 @@ static struct
   LokyCrashRecord *record;
   pid_t pid;
   int is_recording; /* atomic: the thread that is */
+  int is_memory_limited; /* atomic */
 } crash;
 
 /* --- the map of the process -------------------------------------------------------------------- */
@@ -223,14 +225,24 @@ take_frames (LokyCrashRecord *record, void *context)
     record->frames[record->n_frames++] = raw.counters[first];
 }
 
-/* Whether the process has run into the limit of its address space. */
 static gboolean
-has_no_memory (void)
+is_limited (__rlimit_resource_t resource)
 {
   struct rlimit limit;
+
+  return getrlimit (resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+/* Whether the process has run into the limit of its memory. Of a task with a limit of its own, whose last
+ * allocation may have been a large one, errno tells, which nothing that succeeds changes. */
+static gboolean
+has_no_memory (int last_errno)
+{
   void *memory;
 
-  if (getrlimit (RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+  if (__atomic_load_n (&crash.is_memory_limited, __ATOMIC_RELAXED) && last_errno == ENOMEM)
+    return TRUE;
+  if (!is_limited (RLIMIT_AS) && !is_limited (RLIMIT_DATA))
     return FALSE;
   memory = mmap (NULL, LAST_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
@@ -252,12 +264,13 @@ limit_time (void)
 }
 
 static void
-take_record (LokyCrashRecord *record, siginfo_t *info, void *context)
+take_record (LokyCrashRecord *record, siginfo_t *info, void *context, int last_errno)
 {
   record->code = info->si_code;
   record->address = (guint64) (gsize) info->si_addr;
   memset (record->module_of, LOKY_CRASH_NO_MODULE, sizeof record->module_of);
-  if (has_no_memory ())
+  record->is_memory_limited = (guint32) __atomic_load_n (&crash.is_memory_limited, __ATOMIC_RELAXED);
+  if (has_no_memory (last_errno))
     record->is_out_of_memory = 1;
   /* Should what follows go wrong, this much is known. */
   __atomic_store_n (&record->signal, info->si_signo, __ATOMIC_RELEASE);
@@ -270,6 +283,7 @@ take_record (LokyCrashRecord *record, siginfo_t *info, void *context)
 static void
 handle_signal (int number, siginfo_t *info, void *context)
 {
+  int last_errno = errno;
   int self = (int) syscall (SYS_gettid);
   int nobody = 0;
 
@@ -278,7 +292,7 @@ handle_signal (int number, siginfo_t *info, void *context)
     {
       if (__atomic_compare_exchange_n (&crash.is_recording, &nobody, self, FALSE, __ATOMIC_ACQ_REL,
                                        __ATOMIC_ACQUIRE))
-        take_record (crash.record, info, context);
+        take_record (crash.record, info, context, last_errno);
       else if (nobody != self)
         /* The end comes with the other thread's. */
         for (;;)
@@ -316,4 +330,10 @@ loky_crash_note_out_of_memory (void)
 {
   if (crash.record != NULL && getpid () == crash.pid)
     crash.record->is_out_of_memory = 1;
+}
+
+void
+loky_crash_set_memory_limited (gboolean is_limited)
+{
+  __atomic_store_n (&crash.is_memory_limited, is_limited, __ATOMIC_RELAXED);
 }

@@ -29,8 +29,8 @@ typedef struct
   guint64 address; /* si_addr */
   guint32 n_frames;
   guint32 n_modules;
-  guint32 is_out_of_memory; /* no address space was left (RLIMIT_AS), or an allocation had just failed */
-  guint32 reserved;
+  guint32 is_out_of_memory; /* no memory was left (RLIMIT_AS, RLIMIT_DATA), or an allocation had just failed */
+  guint32 is_memory_limited; /* a task with a limit ran */
   guint64 frames[LOKY_CRASH_N_FRAMES]; /* program counters, the innermost first */
   guint8 module_of[LOKY_CRASH_N_FRAMES];
   LokyCrashModule modules[LOKY_CRASH_N_MODULES];
@@ -43,6 +43,9 @@ void loky_crash_watch (LokyCrashRecord *record);
 /* Worker, before the process is ended because an allocation failed: callable from any thread. */
 void loky_crash_note_out_of_memory (void);
 
+/* Worker: while a task runs that may allocate so much and no more. */
+void loky_crash_set_memory_limited (gboolean is_limited);
+
 /* --- in the application --- */
 
 /* A copy of a record that the worker cannot change any more. */
@@ -52,6 +55,7 @@ typedef struct
   int code;
   guint64 address;
   gboolean is_out_of_memory;
+  gboolean is_memory_limited;
   char *frames; /* what loky-symbolize reads; NULL: none */
 } LokyCrash;
 

@@ -66,6 +66,7 @@ loky_crash_read (const LokyCrashRecord *record)
   self->code = record->code;
   self->address = record->address;
   self->is_out_of_memory = record->is_out_of_memory != 0;
+  self->is_memory_limited = record->is_memory_limited != 0;
   self->frames = write_frames (record);
   return self;
 }

@@ -56,6 +56,7 @@ G_BEGIN_DECLS
  * @LOKY_ERROR_REDUCER: a value cannot be sent, or what arrived cannot be made a value again; the message names the
  *   type and the process: add a reducer there
  * @LOKY_ERROR_SERIALIZER: a serializer cannot be found or opened, or what arrived is not what it makes
+ * @LOKY_ERROR_MEMORY_LIMIT: the task needed more memory than it may allocate: allow it more, or give it less to do
  *
  * What went wrong, by what the caller can do about it.
  *
@@ -89,6 +90,7 @@ typedef enum
   LOKY_ERROR_BARRIER_BROKEN,
   LOKY_ERROR_REDUCER,
   LOKY_ERROR_SERIALIZER,
+  LOKY_ERROR_MEMORY_LIMIT,
 } LokyError;
 
 LOKY_AVAILABLE_IN_1_0

@@ -12,7 +12,7 @@ typedef struct
   LokyPool *pool;
   char *task;
   LokyFuture *future;
-  LokySerializer *serializer;
+  LokyTaskTraits traits;
 } Submission;
 
 /* Also of one that never came to be submitted: others wait for its room. */
@@ -42,8 +42,7 @@ try_to_submit (GTask *gtask)
   g_autoptr (GError) error = NULL;
   GTask *wait;
 
-  if (loky_pool_submit (submission->pool, submission->future, submission->task, submission->serializer,
-                        TRUE, &error))
+  if (loky_pool_submit (submission->pool, submission->future, submission->task, &submission->traits, TRUE, &error))
     {
       LokyFuture *future = g_steal_pointer (&submission->future);
 
@@ -140,7 +139,7 @@ loky_executor_submit_async (LokyExecutor *self,
   submission->pool = loky_pool_ref (loky_executor_get_pool (self));
   submission->task = g_strdup (task);
   submission->future = loky_pool_make_future (loky_executor_get_pool (self), task, owned, options,
-                                              &submission->serializer, &error);
+                                              &submission->traits, &error);
   LOKY_TSAN_RELEASE (submission);
   g_task_set_task_data (gtask, submission, submission_free);
   if (submission->future != NULL)

@@ -79,7 +79,7 @@ loky_pool_make_future (LokyPool *pool,
                        const char *task,
                        GVariant *args,
                        LokyTaskOptions *options,
-                       LokySerializer **serializer,
+                       LokyTaskTraits *traits,
                        GError **error)
 {
   g_autoptr (GVariant) owned
@@ -88,14 +88,15 @@ loky_pool_make_future (LokyPool *pool,
   g_autoptr (GVariant) prepared = NULL;
   LokyFuture *future;
 
-  if (!check_name (task, error) || !loky_pool_get_serializer (pool, serializer, error))
+  if (!check_name (task, error) || !loky_pool_get_serializer (pool, &traits->serializer, error))
     return NULL;
   prepared = prepare_args (owned, &buffers, error);
   if (prepared == NULL)
     return NULL;
-  if (*serializer != NULL && !serialize_args (*serializer, &prepared, error))
+  if (traits->serializer != NULL && !serialize_args (traits->serializer, &prepared, error))
     return NULL;
 
+  traits->memory_limit = options != NULL ? loky_task_options_get_memory_limit (options) : 0;
   future = loky_future_new ();
   future->args = g_steal_pointer (&prepared);
   future->buffers = g_steal_pointer (&buffers);
@@ -113,8 +114,8 @@ loky_pool_submit_chunk (LokyPool *pool,
                         gpointer listener_data,
                         GError **error)
 {
-  LokySerializer *serializer;
-  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, items, options, &serializer, error);
+  LokyTaskTraits traits;
+  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, items, options, &traits, error);
 
   if (future == NULL)
     return NULL;
@@ -124,7 +125,7 @@ loky_pool_submit_chunk (LokyPool *pool,
     future->task.timeout = MIN (future->task.timeout, G_MAXINT64 / 4 / n_items) * n_items;
   future->listener = listener;
   future->listener_data = listener_data;
-  if (!loky_pool_submit (pool, future, task, serializer, FALSE, error))
+  if (!loky_pool_submit (pool, future, task, &traits, FALSE, error))
     return NULL;
   return g_steal_pointer (&future);
 }
@@ -139,14 +140,14 @@ loky_pool_submit_task (LokyPool *pool,
                        gboolean has_mailbox,
                        GError **error)
 {
-  LokySerializer *serializer;
-  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, args, options, &serializer, error);
+  LokyTaskTraits traits;
+  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, args, options, &traits, error);
 
   if (future == NULL)
     return NULL;
   future->listener = listener;
   future->listener_data = listener_data;
-  if (!loky_pool_submit (pool, future, task, serializer, has_mailbox, error))
+  if (!loky_pool_submit (pool, future, task, &traits, has_mailbox, error))
     return NULL;
   return g_steal_pointer (&future);
 }
@@ -160,8 +161,8 @@ run_task (LokyPool *pool,
           GCancellable *cancellable,
           GError **error)
 {
-  LokySerializer *serializer;
-  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, args, options, &serializer, error);
+  LokyTaskTraits traits;
+  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, args, options, &traits, error);
   LokyWaiter waiter;
   gboolean is_submitted;
   gboolean is_done = FALSE;
@@ -170,7 +171,7 @@ run_task (LokyPool *pool,
     return NULL;
   loky_waiter_init (&waiter, future);
   future->waiters = &waiter;
-  is_submitted = loky_pool_submit (pool, future, task, serializer, FALSE, error);
+  is_submitted = loky_pool_submit (pool, future, task, &traits, FALSE, error);
   if (is_submitted)
     is_done = loky_future_await (future, &waiter, -1, cancellable, error);
   loky_waiter_clear (&waiter);

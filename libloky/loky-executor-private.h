@@ -22,12 +22,12 @@ LokyFuture *loky_pool_submit_task (LokyPool *pool,
                                    gboolean has_mailbox,
                                    GError **error);
 
-/* A future that is ready to be submitted, by loky_pool_submit(); @serializer is for that. */
+/* A future that is ready to be submitted, by loky_pool_submit(); @traits are for that. */
 LokyFuture *loky_pool_make_future (LokyPool *pool,
                                    const char *task,
                                    GVariant *args,
                                    LokyTaskOptions *options,
-                                   LokySerializer **serializer,
+                                   LokyTaskTraits *traits,
                                    GError **error);
 
 /* The same for the @n_items elements of an array, as one submission whose result is that of all: see

@@ -19,14 +19,21 @@ G_BEGIN_DECLS
 typedef struct _LokyPool LokyPool;
 typedef struct _LokyWaiter LokyWaiter;
 
-/* What the tasks of one name share, and of one serializer; it lives as long as the pool. */
+/* In what tasks of one name may differ so that a worker has to know. */
+typedef struct
+{
+  LokySerializer *serializer; /* of arguments and results; NULL: the default */
+  guint64 memory_limit;       /* bytes; 0: none */
+} LokyTaskTraits;
+
+/* What the tasks of one name and the same traits share; it lives as long as the pool. */
 typedef struct
 {
   LokySchedulerFunction scheduling;
   char *name;
+  LokyTaskTraits traits;
   guint32 number;
   LokyStatistics *statistics; /* pool lock */
-  LokySerializer *serializer; /* of arguments and results; NULL: the default */
 } LokyFunction;
 
 /* What is known of the worker that a task was lost with. */

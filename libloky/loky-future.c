@@ -723,7 +723,7 @@ ref_payload (LokyFuture *self)
 static GVariant *
 read_payload (LokyFuture *self, LokyPayload *payload, GError **error)
 {
-  LokySerializer *serializer = self->function->serializer;
+  LokySerializer *serializer = self->function->traits.serializer;
   g_autoptr (GVariant) wire = NULL;
 
   if (G_LIKELY (serializer == NULL))

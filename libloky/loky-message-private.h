@@ -40,7 +40,7 @@ typedef enum
 /* version, worker id, slots, plugin path, refused, initializer, its arguments */
 #define LOKY_MESSAGE_SETUP_TYPE "(suuaaya(tttss)smvtx)"
 #define LOKY_MESSAGE_NAME_TYPE "(s)"
-#define LOKY_MESSAGE_TASK_NAME_TYPE "(ss)" /* task, serializer (empty: the default) */
+#define LOKY_MESSAGE_TASK_NAME_TYPE "(sst)" /* task, serializer (empty: the default), memory limit (0: none) */
 #define LOKY_MESSAGE_NAME_TYPE_BORROWED "(&s)"
 #define LOKY_MESSAGE_REFUSE_TYPE "(tttss)" /* device, inode, mtime in ns, path, reason */
 #define LOKY_MESSAGE_HELLO_TYPE "(su)"     /* version, pid */

@@ -160,13 +160,15 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
   LokyPoolWorker *worker = (LokyPoolWorker *) task->worker;
   LokyFuture *future = LOKY_FUTURE_FROM_TASK (task);
   LokyFunction *function = future->function;
+  LokySerializer *serializer = function->traits.serializer;
   LokyMessageType type = future->is_chunk ? LOKY_MESSAGE_CHUNK : LOKY_MESSAGE_TASK;
 
   if (g_hash_table_add (worker->names, function))
     {
       loky_channel_append_variant (worker->channel, LOKY_MESSAGE_TASK_NAME, 0, function->number,
                                    g_variant_new (LOKY_MESSAGE_TASK_NAME_TYPE, function->name,
-                                                  function->serializer != NULL ? function->serializer->name : ""),
+                                                  serializer != NULL ? serializer->name : "",
+                                                  function->traits.memory_limit),
                                    NULL, 0);
       worker->n_put++;
       loky_pool_turn_add_flush (turn, worker);

@@ -302,6 +302,13 @@ loky_pool_describe_loss (LokyPoolWorker *worker, LokyFuture *future, LokyLoss **
                         "The task “%s” (%s) was lost: its worker %u (pid %d) does not end although it was "
                         "killed",
                         name, attempt, worker->id, pid);
+  if (worker->is_out_of_memory && worker->crash != NULL && worker->crash->is_memory_limited &&
+      future->function->traits.memory_limit > 0)
+    return g_error_new (LOKY_ERROR, LOKY_ERROR_MEMORY_LIMIT,
+                        "The task “%s” (%s) needed more than the %" G_GUINT64_FORMAT " bytes that it may allocate: "
+                        "its worker %u (pid %d) %s%s%s%s",
+                        name, attempt, future->function->traits.memory_limit, worker->id, pid, ending, reason,
+                        place, output);
   if (worker->is_out_of_memory)
     return g_error_new (LOKY_ERROR, LOKY_ERROR_OUT_OF_MEMORY,
                         "The task “%s” (%s) was lost for want of memory: its worker %u (pid %d) %s%s%s%s",

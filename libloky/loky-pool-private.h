@@ -139,12 +139,13 @@ GArray *loky_pool_take_growths (LokyPool *self);
 
 /* --- tasks --- */
 
-/* Submits @future, whose args, buffers and task options are set; args went by @serializer (nullable). With @has_mailbox its news go to the
+/* Submits @future, whose args, buffers and task options are set; args went by the
+ * serializer of @traits. With @has_mailbox its news go to the
  * thread-default main context. */
 gboolean loky_pool_submit (LokyPool *self,
                            LokyFuture *future,
                            const char *task,
-                           LokySerializer *serializer,
+                           const LokyTaskTraits *traits,
                            gboolean has_mailbox,
                            GError **error);
 gboolean loky_pool_cancel (LokyPool *self, LokyFuture *future);

@@ -63,7 +63,8 @@ function_hash (gconstpointer data)
 {
   const LokyFunction *function = data;
 
-  return g_str_hash (function->name) ^ g_direct_hash (function->serializer);
+  return g_str_hash (function->name) ^ g_direct_hash (function->traits.serializer) ^
+         g_int64_hash (&function->traits.memory_limit);
 }
 
 static gboolean
@@ -72,7 +73,8 @@ function_equal (gconstpointer a, gconstpointer b)
   const LokyFunction *left = a;
   const LokyFunction *right = b;
 
-  return left->serializer == right->serializer && g_str_equal (left->name, right->name);
+  return left->traits.serializer == right->traits.serializer &&
+         left->traits.memory_limit == right->traits.memory_limit && g_str_equal (left->name, right->name);
 }
 
 static void
@@ -605,11 +607,11 @@ loky_pool_join (LokyPool *self)
 
 /* --- tasks ------------------------------------------------------------------------------------ */
 
-/* What goes by another serializer is learnt about, and told to workers, for itself. */
+/* What goes by another serializer, or with another limit, is learnt about, and told to workers, for itself. */
 static LokyFunction *
-ensure_function_locked (LokyPool *self, const char *name, LokySerializer *serializer)
+ensure_function_locked (LokyPool *self, const char *name, const LokyTaskTraits *traits)
 {
-  const LokyFunction key = { .name = (char *) name, .serializer = serializer };
+  const LokyFunction key = { .name = (char *) name, .traits = *traits };
   LokyFunction *function = g_hash_table_lookup (self->functions, &key);
 
   if (function == NULL)
@@ -617,7 +619,7 @@ ensure_function_locked (LokyPool *self, const char *name, LokySerializer *serial
       function = g_new0 (LokyFunction, 1);
       function->name = g_strdup (name);
       function->number = ++self->last_function;
-      function->serializer = serializer;
+      function->traits = *traits;
       function->scheduling.run_time = -1;
       function->statistics = loky_statistics_new ();
       g_hash_table_add (self->functions, function);
@@ -732,7 +734,7 @@ gboolean
 loky_pool_submit (LokyPool *self,
                   LokyFuture *future,
                   const char *task,
-                  LokySerializer *serializer,
+                  const LokyTaskTraits *traits,
                   gboolean has_mailbox,
                   GError **error)
 {
@@ -752,7 +754,7 @@ loky_pool_submit (LokyPool *self,
   if (is_accepted)
     {
       future->pool = loky_pool_ref (self);
-      future->function = ensure_function_locked (self, task, serializer);
+      future->function = ensure_function_locked (self, task, traits);
       future->task.function = &future->function->scheduling;
       if (context != NULL)
         {
@@ -815,11 +817,12 @@ loky_pool_dup_task_names (LokyPool *self)
 LokyFuture *
 loky_pool_make_failed (LokyPool *self, const char *task, const GError *error)
 {
+  const LokyTaskTraits none = { 0 };
   LokyFuture *future = loky_future_new ();
 
   loky_pool_lock (self);
   future->pool = loky_pool_ref (self);
-  future->function = ensure_function_locked (self, task, NULL);
+  future->function = ensure_function_locked (self, task, &none);
   future->task.state = LOKY_TASK_STATE_ENDED;
   loky_future_end_locked (future, LOKY_FUTURE_STATE_FAILED, NULL, g_error_copy (error));
   loky_pool_unlock (self);

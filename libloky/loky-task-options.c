@@ -19,6 +19,7 @@ typedef struct
   gint64 cancel_grace;
   gint priority;
   guint retries;
+  guint64 memory_limit;
 } LokyTaskOptionsPrivate;
 
 G_DEFINE_TYPE_WITH_PRIVATE (LokyTaskOptions, loky_task_options, G_TYPE_OBJECT)
@@ -31,6 +32,7 @@ enum
   PROP_CANCEL_GRACE,
   PROP_PRIORITY,
   PROP_RETRIES,
+  PROP_MEMORY_LIMIT,
   N_PROPS,
 };
 
@@ -57,6 +59,9 @@ loky_task_options_get_property (GObject *object, guint prop_id, GValue *value, G
       break;
     case PROP_RETRIES:
       g_value_set_uint (value, loky_task_options_get_retries (self));
+      break;
+    case PROP_MEMORY_LIMIT:
+      g_value_set_uint64 (value, loky_task_options_get_memory_limit (self));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
@@ -87,6 +92,9 @@ loky_task_options_set_property (GObject *object,
       break;
     case PROP_RETRIES:
       loky_task_options_set_retries (self, g_value_get_uint (value));
+      break;
+    case PROP_MEMORY_LIMIT:
+      loky_task_options_set_memory_limit (self, g_value_get_uint64 (value));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
@@ -170,6 +178,22 @@ loky_task_options_class_init (LokyTaskOptionsClass *klass)
    */
   properties[PROP_RETRIES]
       = g_param_spec_uint ("retries", NULL, NULL, 0, G_MAXUINT, 0, flags);
+
+  /**
+   * LokyTaskOptions:memory-limit:
+   *
+   * How much memory the task may allocate, in bytes, beyond what its worker holds when it begins; 0 for no limit.
+   *
+   * An allocation beyond it fails, as it does when there is no memory. If that ends the worker, as it does where
+   * `g_malloc()` fails, the task fails with %LOKY_ERROR_MEMORY_LIMIT, and the worker is replaced; a task that looks
+   * may return an error of its own. What counts is private memory that can be written, touched or not: RLIMIT_DATA of
+   * setrlimit(2). Memory that is shared with other processes does not, nor do arguments and results that travel in it.
+   * Each process that the task starts may allocate as much. Tasks that are sent together as a chunk share one limit.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_MEMORY_LIMIT]
+      = g_param_spec_uint64 ("memory-limit", NULL, NULL, 0, G_MAXUINT64, 0, flags);
 
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
@@ -410,4 +434,46 @@ loky_task_options_set_retries (LokyTaskOptions *self, guint retries)
     return;
   priv->retries = retries;
   g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_RETRIES]);
+}
+
+/**
+ * loky_task_options_get_memory_limit:
+ * @self: options
+ *
+ * Gets [property@Loky.TaskOptions:memory-limit].
+ *
+ * Returns: bytes, or 0
+ *
+ * Since: 1.0
+ */
+guint64
+loky_task_options_get_memory_limit (LokyTaskOptions *self)
+{
+  LokyTaskOptionsPrivate *priv = loky_task_options_get_instance_private (self);
+
+  g_return_val_if_fail (LOKY_IS_TASK_OPTIONS (self), 0);
+
+  return priv->memory_limit;
+}
+
+/**
+ * loky_task_options_set_memory_limit:
+ * @self: options
+ * @memory_limit: the new value
+ *
+ * Sets [property@Loky.TaskOptions:memory-limit].
+ *
+ * Since: 1.0
+ */
+void
+loky_task_options_set_memory_limit (LokyTaskOptions *self, guint64 memory_limit)
+{
+  LokyTaskOptionsPrivate *priv = loky_task_options_get_instance_private (self);
+
+  g_return_if_fail (LOKY_IS_TASK_OPTIONS (self));
+
+  if (priv->memory_limit == memory_limit)
+    return;
+  priv->memory_limit = memory_limit;
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_MEMORY_LIMIT]);
 }

@@ -57,4 +57,10 @@ guint loky_task_options_get_retries (LokyTaskOptions *self);
 LOKY_AVAILABLE_IN_1_0
 void loky_task_options_set_retries (LokyTaskOptions *self, guint retries);
 
+LOKY_AVAILABLE_IN_1_0
+guint64 loky_task_options_get_memory_limit (LokyTaskOptions *self);
+
+LOKY_AVAILABLE_IN_1_0
+void loky_task_options_set_memory_limit (LokyTaskOptions *self, guint64 memory_limit);
+
 G_END_DECLS

@@ -41,6 +41,7 @@ struct _LokyWorker
   guint64 n_taken;   /* tasks that were left in the control area */
   GHashTable *names; /* number → name of a task */
   GHashTable *serializers; /* number → name of its serializer, of those that have one; NULL until one has */
+  GHashTable *limits; /* number → its limit of memory, in bytes, of those that have one; NULL until one has */
   GHashTable *tasks; /* number → LokyLoadedTask */
   LokyWorkerIntegrity integrity;
   LokyWorkerMemory memory;
@@ -449,6 +450,17 @@ tell_if_grown (Worker *self, gint64 now)
   send (self);
 }
 
+/* FALSE: it has a limit, which cannot be set. */
+static gboolean
+limit_memory (Worker *self, const Job *job, GError **error)
+{
+  const guint64 *limit = self->limits != NULL
+                             ? g_hash_table_lookup (self->limits, GUINT_TO_POINTER (job->message.name))
+                             : NULL;
+
+  return limit == NULL || loky_worker_memory_limit (*limit, error);
+}
+
 static void
 run_job (Worker *self, const Job *job)
 {
@@ -461,7 +473,7 @@ run_job (Worker *self, const Job *job)
   LokyMessageType type;
   gint64 run_time;
 
-  if (task == NULL)
+  if (task == NULL || !limit_memory (self, job, &error))
     {
       check_integrity (self);
       answer_failure (self, job->slot, job->number, error, 0);
@@ -477,6 +489,8 @@ run_job (Worker *self, const Job *job)
   loky_watchdog_set_task (NULL);
   loky_task_context_end (context);
   check_integrity (self);
+  if (self->limits != NULL)
+    loky_worker_memory_unlimit ();
   if (result != NULL)
     answer_result (self, job, type, context, result, run_time);
   else
@@ -533,12 +547,19 @@ handle_name (Worker *self, LokyFrame *frame, GError **error)
       = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_TASK_NAME_TYPE, error);
   gpointer key = GUINT_TO_POINTER ((guint) frame->header.number);
   g_autofree char *serializer = NULL;
+  guint64 memory_limit;
   char *name;
 
   if (body == NULL)
     return FALSE;
-  g_variant_get (body, LOKY_MESSAGE_TASK_NAME_TYPE, &name, &serializer);
+  g_variant_get (body, LOKY_MESSAGE_TASK_NAME_TYPE, &name, &serializer, &memory_limit);
   g_hash_table_replace (self->names, key, name);
+  if (memory_limit > 0)
+    {
+      if (self->limits == NULL)
+        self->limits = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+      g_hash_table_replace (self->limits, key, g_memdup2 (&memory_limit, sizeof memory_limit));
+    }
   if (serializer[0] == '\0')
     return TRUE;
   if (self->serializers == NULL)

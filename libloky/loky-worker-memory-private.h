@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Whether a worker has grown too much: what its tasks have allocated and not freed. In the thread that runs tasks. */
+/* Whether a worker has grown too much: what its tasks have allocated and not freed; and how much one task may
+ * allocate. In the thread that runs tasks. */
 
 #include <glib.h>
 
@@ -21,6 +22,13 @@ void loky_worker_memory_init (LokyWorkerMemory *self, guint64 limit, gint64 inte
 /* After a task, at @now in µs. TRUE, once: it has grown by the limit or more, to @size, though what is free was given
  * back. */
 gboolean loky_worker_memory_has_grown (LokyWorkerMemory *self, gint64 now, guint64 *size);
+
+/* From now on the process may allocate so many bytes, at least 1, more than it has; what is beyond fails, which
+ * the crash handler then takes for a want of memory. Not thread-safe, and not twice without an end. */
+gboolean loky_worker_memory_limit (guint64 limit, GError **error);
+
+/* Ends that; harmless without. */
+void loky_worker_memory_unlimit (void);
 
 /* What a process holds alone, in bytes, of a text as /proc/PID/status has it; 0: it does not say. */
 guint64 loky_worker_memory_parse (const char *status);

@@ -137,26 +137,66 @@ cli_look_up_options_new (void)
                        NULL);
 }
 
-/* @timeout is in seconds, 0 for none. Returns NULL after a message if an option is out of range. */
-LokyTaskOptions *
-cli_task_options_new (GType type, const char *command, double timeout, int retries)
+void
+cli_add_task_options (GOptionContext *context, CliTaskSettings *settings)
 {
+  const GOptionEntry entries[] = {
+    { "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &settings->timeout,
+      "Fail each task that runs for longer than this", "SECONDS" },
+    { "retries", 0, 0, G_OPTION_ARG_INT, &settings->retries,
+      "Run a task again, up to N times, if its worker dies", "N" },
+    { "memory-limit", 0, 0, G_OPTION_ARG_STRING, &settings->memory_limit,
+      "Fail each task that allocates more than this: bytes, or with K, M, G, T", "SIZE" },
+    G_OPTION_ENTRY_NULL,
+  };
+
+  g_option_context_add_main_entries (context, entries, NULL);
+}
+
+gboolean
+cli_parse_size (const char *text, guint64 *size)
+{
+  static const char suffixes[] = "KMGT";
+  g_autofree char *number = g_strdup (text);
+  gsize length = strlen (number);
+  const char *suffix = length > 0 ? strchr (suffixes, g_ascii_toupper (number[length - 1])) : NULL;
+  guint shift = suffix != NULL ? 10 * (guint) (suffix - suffixes + 1) : 0;
+
+  if (suffix != NULL)
+    number[length - 1] = '\0';
+  if (!g_ascii_string_to_unsigned (number, 10, 1, G_MAXINT64 >> shift, size, NULL))
+    return FALSE;
+  *size <<= shift;
+  return TRUE;
+}
+
+LokyTaskOptions *
+cli_task_options_new (GType type, const char *command, CliTaskSettings *settings)
+{
+  g_autofree char *memory_limit = g_steal_pointer (&settings->memory_limit);
+  guint64 size = 0;
   LokyTaskOptions *options;
 
-  if (!isfinite (timeout) || timeout < 0 || timeout > 1e9)
+  if (!isfinite (settings->timeout) || settings->timeout < 0 || settings->timeout > 1e9)
     {
       cli_usage_error (command, "--timeout takes a number of seconds above 0");
       return NULL;
     }
-  if (retries < 0)
+  if (settings->retries < 0)
     {
       cli_usage_error (command, "--retries takes a number from 0");
       return NULL;
     }
+  if (memory_limit != NULL && !cli_parse_size (memory_limit, &size))
+    {
+      cli_usage_error (command, "--memory-limit takes a number of bytes above 0, like 500M, not “%s”", memory_limit);
+      return NULL;
+    }
   options = g_object_new (type, NULL);
-  if (timeout > 0)
-    loky_task_options_set_timeout (options, MAX ((gint64) ceil (timeout * 1000), 1));
+  if (settings->timeout > 0)
+    loky_task_options_set_timeout (options, MAX ((gint64) ceil (settings->timeout * 1000), 1));
   loky_task_options_set_cancel_grace (options, CANCEL_GRACE);
-  loky_task_options_set_retries (options, retries);
+  loky_task_options_set_retries (options, settings->retries);
+  loky_task_options_set_memory_limit (options, size);
   return options;
 }

@@ -29,8 +29,23 @@ char *cli_dup_for_display (const char *text, gsize length);
 
 const char *cli_find_nearest (const char *word, const char *const *candidates);
 
+/* How a task is run, as the user wrote it. */
+typedef struct
+{
+  double timeout; /* s; 0: none */
+  int retries;
+  char *memory_limit; /* NULL: none */
+} CliTaskSettings;
+
+/* The options of commands that run tasks; @settings is filled in when they are parsed. */
+void cli_add_task_options (GOptionContext *context, CliTaskSettings *settings);
+
+/* Frees what is in @settings. NULL after a message if an option is out of range. */
 LokyTaskOptions *
-cli_task_options_new (GType type, const char *command, double timeout, int retries);
+cli_task_options_new (GType type, const char *command, CliTaskSettings *settings);
+
+/* A number of bytes with a suffix of K, M, G or T, or none; FALSE: it is none, or 0, or too large. */
+gboolean cli_parse_size (const char *text, guint64 *size);
 
 LokyTaskOptions *cli_look_up_options_new (void);
 

@@ -23,8 +23,7 @@ typedef struct
   char *template;
   char *progress;
   int jobs;
-  int retries;
-  double timeout;
+  CliTaskSettings task;
   gboolean null;
   gboolean print0;
   gboolean unordered;
@@ -63,10 +62,6 @@ create_context (Options *options)
       "Print results as they come", NULL },
     { "template", 0, 0, G_OPTION_ARG_FILENAME, &options->template,
       "The form of a result, by default {result}", "TEMPLATE" },
-    { "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &options->timeout,
-      "Fail each task that runs for longer than this", "SECONDS" },
-    { "retries", 0, 0, G_OPTION_ARG_INT, &options->retries,
-      "Run a task again, up to N times, if its worker dies", "N" },
     { "keep-going", 0, 0, G_OPTION_ARG_NONE, &options->keep_going,
       "Go on after a failure (the default)", NULL },
     { "fail-fast", 0, 0, G_OPTION_ARG_NONE, &options->fail_fast,
@@ -82,6 +77,7 @@ create_context (Options *options)
 
   g_option_context_set_summary (context, summary);
   g_option_context_add_main_entries (context, entries, NULL);
+  cli_add_task_options (context, &options->task);
   return context;
 }
 
@@ -151,8 +147,7 @@ command_map (int argc, char **argv)
     return cli_usage_error ("map ", "--template: %s", error->message);
   task_options = cli_task_options_new (LOKY_TYPE_MAP_OPTIONS,
                                        "map ",
-                                       options.timeout,
-                                       options.retries);
+                                       &options.task);
   if (task_options == NULL)
     return CLI_USAGE;
 

@@ -55,15 +55,10 @@ command_run (int argc, char **argv)
 {
   g_auto (GStrv) plugin_path = NULL;
   g_auto (GStrv) words = NULL;
-  double timeout = 0;
-  int retries = 0;
+  CliTaskSettings settings = { 0 };
   const GOptionEntry entries[] = {
     { "plugin-path", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &plugin_path,
       "Look for plugins in DIR first; may be repeated", "DIR" },
-    { "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &timeout,
-      "Give up when the task runs for longer than this", "SECONDS" },
-    { "retries", 0, 0, G_OPTION_ARG_INT, &retries,
-      "Run the task again, up to N times, if its worker dies", "N" },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &words, NULL, NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -76,11 +71,12 @@ command_run (int argc, char **argv)
                                 "A string is given as it is, any other argument in GVariant's text "
                                 "format.\nWhat follows “--” is not an option.");
   g_option_context_add_main_entries (context, entries, NULL);
+  cli_add_task_options (context, &settings);
   if (!cli_parse_options (context, "run", &argc, &argv))
     return CLI_USAGE;
   if (words == NULL)
     return cli_usage_error ("run ", "run takes a task");
-  options = cli_task_options_new (LOKY_TYPE_TASK_OPTIONS, "run ", timeout, retries);
+  options = cli_task_options_new (LOKY_TYPE_TASK_OPTIONS, "run ", &settings);
   if (options == NULL)
     return CLI_USAGE;
   session = cli_session_new (plugin_path, 1);

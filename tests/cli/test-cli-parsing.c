@@ -135,6 +135,32 @@ test_display (void)
 }
 
 static void
+test_sizes (void)
+{
+  static const struct
+  {
+    const char *text;
+    guint64 size;
+  } good[] = { { "1", 1 }, { "20k", 20480 }, { "3M", 3 << 20 }, { "4G", 4ull << 30 }, { "1T", 1ull << 40 },
+               { "8388607T", 8388607ull << 40 } };
+  static const char *const bad[] = { "", "0", "0K", "K", "-1", "1KB", "1.5G", "1 K", "8388608T", "99999999999999999999" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (good); i++)
+    {
+      guint64 size;
+
+      g_assert_true (cli_parse_size (good[i].text, &size));
+      g_assert_cmpuint (size, ==, good[i].size);
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      guint64 size;
+
+      g_assert_false (cli_parse_size (bad[i], &size));
+    }
+}
+
+static void
 test_nearest (void)
 {
   static const char *const names[] = { "list", "describe", "run", "map", NULL };
@@ -153,6 +179,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/loky/cli/arguments/by-type", test_arguments_by_type);
   g_test_add_func ("/loky/cli/arguments/refused", test_arguments_refused);
   g_test_add_func ("/loky/cli/display", test_display);
+  g_test_add_func ("/loky/cli/sizes", test_sizes);
   g_test_add_func ("/loky/cli/nearest", test_nearest);
   return g_test_run ();
 }

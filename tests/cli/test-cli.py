@@ -138,6 +138,9 @@ def usage_errors():
                   ('map', '--progress', 'maybe', 'demo.echo', 'a'),
                   ('run', '--timeout', '-1', 'demo.echo', 'a'),
                   ('run', '--timeout', 'nan', 'demo.echo', 'a'),
+                  ('run', '--memory-limit', '0', 'demo.echo', 'a'),
+                  ('run', '--memory-limit', '5X', 'demo.echo', 'a'),
+                  ('map', '--memory-limit', '9999999999T', 'demo.echo', 'a'),
                   ('run', '--retries', '-1', 'demo.echo', 'a')):
         loky(*words).check(2, '', 'loky: ')
 
@@ -237,6 +240,11 @@ def run_timeout():
     before = time.monotonic()
     loky('run', '--timeout', '0.2', 'demo.sleep', '600').check(1, '', 'loky: ')
     assert time.monotonic() - before < DEADLINE / 2
+
+
+@test
+def run_within_memory_limit():
+    loky('run', '--memory-limit', '64M', 'demo.echo', 'a').check(0, 'a\n', '')
 
 
 @test

@@ -58,6 +58,38 @@ obey_leak (LokyTaskContext *context, const char *argument, GError **error)
   return fault_ok ();
 }
 
+/* How GLib's programs take memory: without looking. The argument is in MiB. */
+static GVariant *
+obey_take (LokyTaskContext *context, const char *argument, GError **error)
+{
+  guint64 size;
+  char *volatile memory;
+
+  if (!fault_parse_number (argument, &size, error))
+    return NULL;
+  memory = g_malloc (size << 20);
+  memory[0] = 1;
+  g_free (memory);
+  return fault_ok ();
+}
+
+/* The same in C, and bit by bit. */
+static GVariant *
+obey_take_unchecked (LokyTaskContext *context, const char *argument, GError **error)
+{
+  guint64 size;
+
+  if (!fault_parse_number (argument, &size, error))
+    return NULL;
+  for (guint64 i = 0; i < size; i++)
+    {
+      char *volatile memory = malloc (1 << 20);
+
+      *(volatile char *) memory = 1;
+    }
+  return fault_ok ();
+}
+
 /* --- shared memory ---------------------------------------------------------------------------------- */
 
 /* The descriptors of segments and buffers, up to @n. */
@@ -215,6 +247,8 @@ const FaultOrder fault_memory_orders[] = {
   { "corrupt-later", obey_corrupt_later },
   { "free-corrupted", obey_free_corrupted },
   { "leak", obey_leak },
+  { "take", obey_take },
+  { "take-unchecked", obey_take_unchecked },
   { "spoil-shared", obey_spoil_shared },
   { "scribble", obey_scribble },
   { "shrink", obey_shrink },
