@@ -126,6 +126,22 @@ loky_executor_config_class_init (LokyExecutorConfigClass *klass)
    */
 
   /**
+   * LokyExecutorConfig:worker-environments:
+   *
+   * As [property@Loky.Executor:worker-environments].
+   *
+   * Since: 1.0
+   */
+
+  /**
+   * LokyExecutorConfig:worker-cpus:
+   *
+   * As [property@Loky.Executor:worker-cpus].
+   *
+   * Since: 1.0
+   */
+
+  /**
    * LokyExecutorConfig:start-method:
    *
    * As [property@Loky.Executor:start-method].

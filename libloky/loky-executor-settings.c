@@ -86,6 +86,36 @@ loky_executor_settings_make_specs (GParamSpec **specs, GParamFlags settable, GPa
       = g_param_spec_boxed ("environment", NULL, NULL, G_TYPE_STRV, constant);
 
   /**
+   * LokyExecutor:worker-environments:
+   *
+   * Environment variables that each worker has besides [property@Loky.Executor:environment], as an array of arrays of
+   * `NAME=VALUE`: of its elements a worker gets the one that the fewest others have, so that with as many
+   * as workers each has its own, and one that is replaced leaves it to its successor. %NULL for none.
+   *
+   * So each worker can be given a device of its own. With the start methods `forkserver` and `fork` they are set
+   * before a plugin is loaded for this worker only, but after what was loaded before it was forked.
+   *
+   * Since: 1.0
+   */
+  specs[LOKY_SETTING_WORKER_ENVIRONMENTS]
+      = g_param_spec_variant ("worker-environments", NULL, NULL, G_VARIANT_TYPE ("aas"), NULL, constant);
+
+  /**
+   * LokyExecutor:worker-cpus:
+   *
+   * The CPUs that each worker may run on, as an array of arrays of their numbers, which are shared out as
+   * [property@Loky.Executor:worker-environments] are; an empty element stands for all. %NULL leaves it to the
+   * system.
+   *
+   * All threads and processes that a task starts are bound by it, and [func@Loky.cpu_count] in the worker counts no more.
+   * A worker none of whose CPUs is there does not start.
+   *
+   * Since: 1.0
+   */
+  specs[LOKY_SETTING_WORKER_CPUS]
+      = g_param_spec_variant ("worker-cpus", NULL, NULL, G_VARIANT_TYPE ("aau"), NULL, constant);
+
+  /**
    * LokyExecutor:start-method:
    *
    * How the workers come to be; %NULL for [func@Loky.get_start_method].

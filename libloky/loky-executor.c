@@ -152,6 +152,8 @@ loky_executor_constructed (GObject *object)
                           g_value_get_object (&settings[LOKY_SETTING_RESULT_REDUCERS]), self->context);
   loky_pool_set_memory_growth (self->pool, g_value_get_uint64 (&settings[LOKY_SETTING_MEMORY_GROWTH_LIMIT]),
                                g_value_get_int64 (&settings[LOKY_SETTING_MEMORY_CHECK_INTERVAL]));
+  loky_pool_set_allotments (self->pool, g_value_get_variant (&settings[LOKY_SETTING_WORKER_ENVIRONMENTS]),
+                            g_value_get_variant (&settings[LOKY_SETTING_WORKER_CPUS]));
   loky_pool_set_start_method (self->pool, g_value_get_string (&settings[LOKY_SETTING_START_METHOD]));
   loky_pool_set_changed_func (self->pool, pool_changed, self->changes);
 }
@@ -270,6 +272,8 @@ apply_setting (LokyExecutor *self, LokySetting setting, const GValue *value)
     case LOKY_SETTING_MAX_WORKERS:
       loky_pool_set_max_workers (self->pool, count_workers (g_value_get_uint (value)));
       break;
+    case LOKY_SETTING_WORKER_ENVIRONMENTS:
+    case LOKY_SETTING_WORKER_CPUS:
     case LOKY_SETTING_START_METHOD:
     case LOKY_SETTING_JOB_REDUCERS:
     case LOKY_SETTING_RESULT_REDUCERS:

@@ -37,8 +37,9 @@ typedef enum
   LOKY_MESSAGE_GROWN,        /* GROWN_TYPE: it holds more memory than it may, and is to be told to leave */
 } LokyMessageType;
 
-/* version, worker id, slots, plugin path, refused, initializer, its arguments */
-#define LOKY_MESSAGE_SETUP_TYPE "(suuaaya(tttss)smvtx)"
+/* version, worker id, slots, plugin path, refused, initializer, its arguments, memory growth limit, check interval,
+ * environment, CPUs */
+#define LOKY_MESSAGE_SETUP_TYPE "(suuaaya(tttss)smvtxasau)"
 #define LOKY_MESSAGE_NAME_TYPE "(s)"
 #define LOKY_MESSAGE_TASK_NAME_TYPE "(sst)" /* task, serializer (empty: the default), memory limit (0: none) */
 #define LOKY_MESSAGE_NAME_TYPE_BORROWED "(&s)"

@@ -18,10 +18,10 @@ void loky_nesting_read_again (void);
 /* LOKY_ERROR_RECURSION if an executor here would be nested too deep. */
 gboolean loky_nesting_check (GError **error);
 
-/* NAME=VALUE for a worker, one of @max_workers: its depth; its share of the CPUs, as LOKY_MAX_CPU_COUNT and as the
+/* NAME=VALUE for a worker, one of @max_workers, which may run on @most_cpus (0: all): its depth; its share of the CPUs, as LOKY_MAX_CPU_COUNT and as the
  * number of threads that numeric libraries start, each unless it is in @environment (or NULL), the threads also
  * unless this process has a number of its own. */
-char **loky_nesting_make_environment (guint max_workers, const char *const *environment);
+char **loky_nesting_make_environment (guint max_workers, guint most_cpus, const char *const *environment);
 
 /* Both pure. */
 gboolean loky_nesting_check_depth (guint depth, const char *max_depth, GError **error);

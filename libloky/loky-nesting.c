@@ -85,12 +85,14 @@ has_variable (const char *const *environment, const char *name)
 }
 
 char **
-loky_nesting_make_environment (guint max_workers, const char *const *environment)
+loky_nesting_make_environment (guint max_workers, guint most_cpus, const char *const *environment)
 {
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   g_autofree char *depth = g_strdup_printf (DEPTH_VARIABLE "=%u", MIN (loky_nesting_get_depth () + 1, (guint) G_MAXINT));
   guint share = loky_nesting_share (loky_cpu_count_once (), max_workers);
 
+  if (most_cpus > 0)
+    share = MIN (share, most_cpus);
   g_strv_builder_add (builder, depth);
   if (!has_variable (environment, CPU_COUNT_VARIABLE))
     {

@@ -37,6 +37,14 @@ typedef enum
   LOKY_WATCH_SERVER, /* of no worker */
 } LokyWatchKind;
 
+/* Of what each worker has its own. */
+typedef enum
+{
+  LOKY_ALLOTMENT_ENVIRONMENT, /* "as": NAME=VALUE */
+  LOKY_ALLOTMENT_CPUS,        /* "au": their numbers; empty: all */
+  LOKY_N_ALLOTMENTS,
+} LokyAllotmentKind;
+
 /* The worker that is allowed to spin, one of them for each token. */
 typedef struct
 {
@@ -60,6 +68,7 @@ struct _LokyPoolWorker
   gatomicrefcount ref_count;
   LokyPool *pool; /* not a reference: the monitor thread, which has one, outlives all workers */
   guint id;
+  guint allotments[LOKY_N_ALLOTMENTS]; /* which element of the pool's; set before it is started */
   LokyControl control;
   LokyChannel *channel; /* NULL until the process was started; then constant */
 
@@ -128,13 +137,14 @@ struct _LokyPool
   /* lock */
   LokyScheduler *scheduler;
   GArray *actions;
-  GHashTable *functions; /* a set of LokyFunction, by name and serializer */
+  GHashTable *functions; /* a set of LokyFunction, by name and traits */
   guint32 last_function;
   GHashTable *mailboxes; /* GMainContext → LokyMailbox */
   GSList *waits;         /* of LokyPoolWait */
   char *worker_path;
   char **plugin_path;
   char **environment;
+  GVariant *allotments[LOKY_N_ALLOTMENTS]; /* an array of such; NULL: none; constant */
   LokyStartMethod start_method; /* constant */
   GError *start_error;          /* why it cannot be used here; constant */
   char **preload;
@@ -282,16 +292,22 @@ void loky_pool_be_heard_locked (LokyPool *self);
 
 /* loky-pool-start.c */
 void loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker);
-/* Starts the program of workers. Takes over @channel_fd. */
+/* Starts the program of workers, for @worker, or with NULL for others that it is to fork. Takes over @channel_fd. */
 LokyWorkerProcess *loky_pool_spawn (LokyPool *self,
+                                    LokyPoolWorker *worker,
                                     const char *argument,
                                     const char *token,
                                     int channel_fd,
                                     GError **error);
 /* Any thread: the path of that program, and what its environment has besides ours. */
 char *loky_pool_dup_program (LokyPool *self);
-char **loky_pool_make_environment (LokyPool *self);
+char **loky_pool_make_environment (LokyPool *self, LokyPoolWorker *worker);
 gboolean loky_pool_watch (LokyPool *self, LokyPoolWorker *worker, LokyWatchKind kind, int fd);
+
+/* loky-pool-allotment.c: chooses for a worker that is about to be started; what that was, and for none the empty
+ * value (transfer full). */
+void loky_pool_allot (LokyPool *self, LokyPoolWorker *worker);
+GVariant *loky_pool_get_allotment (LokyPool *self, LokyPoolWorker *worker, LokyAllotmentKind kind);
 void loky_pool_unwatch (LokyPool *self, LokyWatchKind kind, int fd);
 
 /* Takes what is missing of the spare descriptors. FALSE: not all are to be had. */

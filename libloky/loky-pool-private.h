@@ -81,6 +81,8 @@ void loky_pool_set_crash_policy (LokyPool *self, LokyCrashPolicy crash_policy);
 void loky_pool_set_worker_path (LokyPool *self, const char *worker_path);
 void loky_pool_set_plugin_path (LokyPool *self, const char *const *plugin_path);
 void loky_pool_set_environment (LokyPool *self, const char *const *environment);
+/* "aas" and "aau", or NULL; once, before the first task. */
+void loky_pool_set_allotments (LokyPool *self, GVariant *environments, GVariant *cpus);
 void loky_pool_set_preload (LokyPool *self, const char *const *preload);
 /* The name of a start method; NULL for the default. Once, after the settings above and before anything else: with
  * "fork" this forks. One that cannot be used is an error of whoever needs workers. */

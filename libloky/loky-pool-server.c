@@ -162,7 +162,7 @@ start_server (LokyPool *self, GError **error)
 
   if (channel_fd < 0)
     return FALSE;
-  server->process = loky_pool_spawn (self, LOKY_FORK_SERVER_ARGUMENT, token, channel_fd, error);
+  server->process = loky_pool_spawn (self, NULL, LOKY_FORK_SERVER_ARGUMENT, token, channel_fd, error);
   if (server->process == NULL)
     {
       clear_server (self->server);
@@ -657,7 +657,7 @@ gboolean
 loky_pool_server_fork (LokyPool *self, GError **error)
 {
   g_autofree char *token = g_strdup_printf ("%s-" LOKY_FORK_SERVER_ID, self->token);
-  g_auto (GStrv) environment = loky_pool_make_environment (self);
+  g_auto (GStrv) environment = loky_pool_make_environment (self, NULL);
   int ends[2], channel_fd, pidfd;
   pid_t pid;
 

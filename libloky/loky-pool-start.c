@@ -71,6 +71,8 @@ take_descriptors (LokyPool *self, GError **error)
 static GVariant *
 make_setup (LokyPool *self, LokyPoolWorker *worker)
 {
+  g_autoptr (GVariant) environment = loky_pool_get_allotment (self, worker, LOKY_ALLOTMENT_ENVIRONMENT);
+  g_autoptr (GVariant) cpus = loky_pool_get_allotment (self, worker, LOKY_ALLOTMENT_CPUS);
   GVariantBuilder refusals;
   GVariant *setup;
 
@@ -79,11 +81,11 @@ make_setup (LokyPool *self, LokyPoolWorker *worker)
   for (guint i = 0; i < self->refusals->len; i++)
     g_variant_builder_add_value (&refusals,
                                  loky_refusal_to_variant (g_ptr_array_index (self->refusals, i)));
-  setup = g_variant_new ("(suu@aaya(tttss)smvtx)", LOKY_VERSION, worker->id, LOKY_CONTROL_N_SLOTS,
+  setup = g_variant_new ("(suu@aaya(tttss)smvtx@as@au)", LOKY_VERSION, worker->id, LOKY_CONTROL_N_SLOTS,
                          g_variant_new_bytestring_array ((const char *const *) self->plugin_path, -1),
                          &refusals, self->initializer != NULL ? self->initializer : "",
                          self->initializer_args, self->memory_growth_limit,
-                         self->memory_check_interval);
+                         self->memory_check_interval, environment, cpus);
   loky_pool_unlock (self);
   return setup;
 }
@@ -147,8 +149,12 @@ loky_pool_dup_program (LokyPool *self)
 
 /* Ours, and then the user's, who may know better. */
 char **
-loky_pool_make_environment (LokyPool *self)
+loky_pool_make_environment (LokyPool *self, LokyPoolWorker *worker)
 {
+  g_autoptr (GVariant) own = loky_pool_get_allotment (self, worker, LOKY_ALLOTMENT_ENVIRONMENT);
+  g_autoptr (GVariant) cpus = loky_pool_get_allotment (self, worker, LOKY_ALLOTMENT_CPUS);
+  g_autofree const char **own_variables = g_variant_get_strv (own, NULL);
+  g_autoptr (GStrvBuilder) given_builder = g_strv_builder_new ();
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   g_autofree char *method = loky_start_method_dup_variable ();
   g_auto (GStrv) nesting = NULL;
@@ -157,22 +163,30 @@ loky_pool_make_environment (LokyPool *self)
 
   loky_pool_lock (self);
   max_workers = loky_scheduler_get_max_workers (self->scheduler);
-  given = g_strdupv (self->environment);
+  if (self->environment != NULL)
+    g_strv_builder_addv (given_builder, (const char **) self->environment);
   loky_pool_unlock (self);
-  nesting = loky_nesting_make_environment (max_workers, (const char *const *) given);
+  g_strv_builder_addv (given_builder, own_variables);
+  given = g_strv_builder_end (given_builder);
+  nesting = loky_nesting_make_environment (max_workers, (guint) g_variant_n_children (cpus),
+                                           (const char *const *) given);
   g_strv_builder_addv (builder, (const char **) nesting);
   if (method != NULL)
     g_strv_builder_add (builder, method);
-  if (given != NULL)
-    g_strv_builder_addv (builder, (const char **) given);
+  g_strv_builder_addv (builder, (const char **) given);
   return g_strv_builder_end (builder);
 }
 
 LokyWorkerProcess *
-loky_pool_spawn (LokyPool *self, const char *argument, const char *token, int channel_fd, GError **error)
+loky_pool_spawn (LokyPool *self,
+                 LokyPoolWorker *worker,
+                 const char *argument,
+                 const char *token,
+                 int channel_fd,
+                 GError **error)
 {
   g_autofree char *program = loky_pool_dup_program (self);
-  g_auto (GStrv) environment = loky_pool_make_environment (self);
+  g_auto (GStrv) environment = loky_pool_make_environment (self, worker);
 
   return loky_worker_process_start (program, argument, (const char *const *) environment, token, channel_fd,
                                     error);
@@ -190,10 +204,10 @@ make_process (LokyPool *self, LokyPoolWorker *worker, int channel_fd, GError **e
     case LOKY_START_METHOD_FORK:
       return loky_pool_server_start_worker (self, worker, channel_fd, error);
     case LOKY_START_METHOD_INIT_MAIN:
-      return loky_pool_spawn (self, LOKY_INIT_ARGUMENT, token, channel_fd, error);
+      return loky_pool_spawn (self, worker, LOKY_INIT_ARGUMENT, token, channel_fd, error);
     case LOKY_START_METHOD_LOKY:
     default:
-      return loky_pool_spawn (self, NULL, token, channel_fd, error);
+      return loky_pool_spawn (self, worker, NULL, token, channel_fd, error);
     }
 }
 
@@ -220,7 +234,7 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
   if (g_variant_get_size (setup) > LOKY_FRAME_MAX_BODY)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE,
-                   "The plugin path and the initializer's arguments are longer than %u bytes",
+                   "The plugin path, the initializer's arguments and the worker's environment are longer than %u bytes",
                    LOKY_FRAME_MAX_BODY);
       for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
         loky_close_fd (&fds[i]);
@@ -255,6 +269,7 @@ loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker)
   gboolean is_started, is_awaited;
 
   worker->id = ++self->last_worker;
+  loky_pool_allot (self, worker);
   is_started = start_process (self, worker, &worker->cause);
   loky_pool_fill_spare (self);
   if (!is_started)

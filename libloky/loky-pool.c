@@ -204,6 +204,8 @@ loky_pool_unref (LokyPool *self)
   g_strfreev (self->environment);
   g_free (self->initializer);
   g_clear_pointer (&self->initializer_args, g_variant_unref);
+  for (guint i = 0; i < LOKY_N_ALLOTMENTS; i++)
+    g_clear_pointer (&self->allotments[i], g_variant_unref);
   release_reducers (self, &self->job_reducers);
   release_reducers (self, &self->result_reducers);
   g_clear_pointer (&self->home, g_main_context_unref);
@@ -404,6 +406,15 @@ loky_pool_set_initializer_args (LokyPool *self, GVariant *args)
   g_clear_pointer (&self->initializer_args, g_variant_unref);
   self->initializer_args = args != NULL ? g_variant_ref_sink (args) : NULL;
   loky_pool_unlock (self);
+}
+
+void
+loky_pool_set_allotments (LokyPool *self, GVariant *environments, GVariant *cpus)
+{
+  if (environments != NULL)
+    self->allotments[LOKY_ALLOTMENT_ENVIRONMENT] = g_variant_ref (environments);
+  if (cpus != NULL)
+    self->allotments[LOKY_ALLOTMENT_CPUS] = g_variant_ref (cpus);
 }
 
 void

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "loky-descendants-private.h"
+#include "loky-environment-private.h"
 #include "loky-error.h"
 #include "loky-fork-guard-private.h"
 #include "loky-util-private.h"
@@ -64,27 +65,19 @@ static const char *const not_inherited[] = {
   "WATCHDOG_USEC",      "GIO_LAUNCHED_DESKTOP_FILE", "GIO_LAUNCHED_DESKTOP_FILE_PID",
 };
 
-static char *
-take_name (const char *variable)
-{
-  const char *equals = strchr (variable, '=');
-
-  return equals != NULL ? g_strndup (variable, (gsize) (equals - variable)) : NULL;
-}
-
 void
 loky_worker_process_set_environment (const char *const *environment, const char *token)
 {
-  for (gsize i = 0; environment != NULL && environment[i] != NULL; i++)
-    {
-      g_autofree char *name = take_name (environment[i]);
-
-      if (name != NULL)
-        g_setenv (name, environment[i] + strlen (name) + 1, TRUE);
-    }
+  loky_environment_apply (environment);
   for (gsize i = 0; i < G_N_ELEMENTS (not_inherited); i++)
     g_unsetenv (not_inherited[i]);
   g_setenv (LOKY_DESCENDANTS_VARIABLE, token, TRUE);
+}
+
+static void
+set_in_launcher (const char *name, const char *value, gpointer launcher)
+{
+  g_subprocess_launcher_setenv (launcher, name, value, TRUE);
 }
 
 static GSubprocess *
@@ -102,13 +95,7 @@ spawn (const char *program,
       G_SUBPROCESS_FLAGS_INHERIT_FDS | G_SUBPROCESS_FLAGS_STDERR_PIPE);
 
   g_subprocess_launcher_take_stdin_fd (launcher, channel_fd);
-  for (gsize i = 0; environment != NULL && environment[i] != NULL; i++)
-    {
-      g_autofree char *name = take_name (environment[i]);
-
-      if (name != NULL)
-        g_subprocess_launcher_setenv (launcher, name, environment[i] + strlen (name) + 1, TRUE);
-    }
+  loky_environment_foreach (environment, set_in_launcher, launcher);
   for (gsize i = 0; i < G_N_ELEMENTS (not_inherited); i++)
     g_subprocess_launcher_unsetenv (launcher, not_inherited[i]);
   g_subprocess_launcher_setenv (launcher, LOKY_DESCENDANTS_VARIABLE, token, TRUE);

@@ -2,6 +2,7 @@
 #include "loky-worker-private.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "loky-environment-private.h"
 #include "loky-error.h"
 #include "loky-nesting-private.h"
 #include "loky-start-method-private.h"
@@ -17,6 +19,9 @@
 
 /* How long a worker waits to be set up, in ms: the parent sends it before the program is loaded. */
 #define SETUP_TIMEOUT 30000
+
+/* More than Linux can have. */
+#define MAX_CPUS (1u << 16)
 
 static gboolean
 fail_errno (GError **error, const char *what)
@@ -184,10 +189,40 @@ leave_traces (LokyWorkerSetup *setup)
   loky_crash_watch (&setup->control.area->crash);
 }
 
+/* While there is one thread: the others will have what it has. */
+static gboolean
+bind_to_cpus (GVariant *cpus, GError **error)
+{
+  gsize n;
+  const guint32 *numbers = g_variant_get_fixed_array (cpus, &n, sizeof *numbers);
+  cpu_set_t *set;
+  guint32 last = 0;
+  int result;
+
+  if (n == 0)
+    return TRUE;
+  for (gsize i = 0; i < n; i++)
+    last = MAX (last, numbers[i]);
+  if (last >= MAX_CPUS)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START, "The worker cannot be bound to CPU %u", last);
+      return FALSE;
+    }
+  set = CPU_ALLOC (MAX_CPUS);
+  CPU_ZERO_S (CPU_ALLOC_SIZE (MAX_CPUS), set);
+  for (gsize i = 0; i < n; i++)
+    CPU_SET_S (numbers[i], CPU_ALLOC_SIZE (MAX_CPUS), set);
+  result = sched_setaffinity (0, CPU_ALLOC_SIZE (MAX_CPUS), set);
+  CPU_FREE (set);
+  return result == 0 || fail_errno (error, "The worker cannot be bound to its CPUs");
+}
+
 static gboolean
 apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
 {
   g_autoptr (GVariant) body = NULL;
+  g_autofree const char **environment = NULL;
+  g_autoptr (GVariant) cpus = NULL;
   const char *version;
   guint32 n_slots;
 
@@ -200,9 +235,10 @@ apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
   body = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_SETUP_TYPE, error);
   if (body == NULL)
     return FALSE;
-  g_variant_get (body, "(&suu^aay@a(tttss)smvtx)", &version, &setup->worker_id, &n_slots,
+  g_variant_get (body, "(&suu^aay@a(tttss)smvtx^a&s@au)", &version, &setup->worker_id, &n_slots,
                  &setup->plugin_path, &setup->refusals, &setup->initializer,
-                 &setup->initializer_args, &setup->memory_growth_limit, &setup->memory_check_interval);
+                 &setup->initializer_args, &setup->memory_growth_limit, &setup->memory_check_interval,
+                 &environment, &cpus);
   if (g_strcmp0 (version, LOKY_VERSION) != 0 || n_slots != LOKY_CONTROL_N_SLOTS)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,
@@ -210,6 +246,10 @@ apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
                    version);
       return FALSE;
     }
+  /* What was given to a new program is given again, to no effect, and to a copy of another one only here. */
+  loky_environment_apply (environment);
+  if (!bind_to_cpus (cpus, error))
+    return FALSE;
   if (!loky_control_map (&setup->control, loky_steal_fd (&frame->fds[0]), error))
     return FALSE;
   loky_control_protect (&setup->control);

@@ -332,8 +332,8 @@ test_nested_environment (void)
 
   g_unsetenv ("MKL_NUM_THREADS");
   g_setenv ("OMP_NUM_THREADS", "3", TRUE);
-  alone = loky_nesting_make_environment (2, NULL);
-  beside = loky_nesting_make_environment (2, given);
+  alone = loky_nesting_make_environment (2, 0, NULL);
+  beside = loky_nesting_make_environment (2, 0, given);
   g_unsetenv ("OMP_NUM_THREADS");
   g_assert_cmpstr (look_up (alone, "LOKY_DEPTH"), ==, "1");
   g_assert_cmpstr (look_up (alone, "LOKY_MAX_CPU_COUNT"), ==, share);

@@ -3,6 +3,7 @@
 /* Orders that spoil what the worker's process has: memory, descriptors, children, surroundings. */
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,24 @@ obey_env (LokyTaskContext *context, const char *argument, GError **error)
   return g_variant_new_string (value != NULL ? value : "");
 }
 
+/* The CPUs that it may run on, with commas between. */
+static GVariant *
+obey_affinity (LokyTaskContext *context, const char *argument, GError **error)
+{
+  g_autoptr (GString) list = g_string_new (NULL);
+  cpu_set_t set;
+
+  if (sched_getaffinity (0, sizeof set, &set) != 0)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "sched_getaffinity() failed");
+      return NULL;
+    }
+  for (int i = 0; i < CPU_SETSIZE; i++)
+    if (CPU_ISSET (i, &set))
+      g_string_append_printf (list, "%s%d", list->len > 0 ? "," : "", i);
+  return g_variant_new_string (list->str);
+}
+
 const FaultOrder fault_process_orders[] = {
   { "alloc", obey_alloc },
   { "print", obey_print },
@@ -184,5 +203,6 @@ const FaultOrder fault_process_orders[] = {
   { "chdir", obey_chdir },
   { "pid", obey_pid },
   { "env", obey_env },
+  { "affinity", obey_affinity },
   { NULL },
 };
