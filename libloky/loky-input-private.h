@@ -28,6 +28,23 @@ gboolean loky_input_attach (LokyInput *self,
                             GDestroyNotify unref);
 void loky_input_detach (LokyInput *self);
 
+/* Where items come from that no array, model or function of the user's has. */
+typedef struct
+{
+  /* As loky_input_take(): pushes the next item, ends or fails, or does none of these. */
+  void (*supply) (LokyInput *self, gpointer data, gboolean may_ask);
+  guint64 (*get_n_left) (gpointer data, gboolean may_ask); /* as loky_input_get_n_left() */
+  gboolean (*attach) (LokyInput *self, gpointer data);     /* FALSE: it serves another map */
+  void (*detach) (gpointer data);
+  GDestroyNotify free;
+} LokyInputSource;
+
+/* Takes over @data. */
+LokyInput *loky_input_new_with_source (const LokyInputSource *source, gpointer data);
+
+/* The source has something now: the listener is told. Any thread. */
+void loky_input_tell (LokyInput *self);
+
 /* Arguments that are submitted together. */
 typedef struct
 {

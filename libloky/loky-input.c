@@ -16,7 +16,7 @@
  *
  * The items of a map, of any number, taken one after the other as results leave.
  *
- * It wraps an array, a list model, or a function that is asked for the next items.
+ * It wraps an array, a list model, a function that is asked for the next items, or several other inputs.
  *
  * An input serves one map. [method@Loky.Input.push], [method@Loky.Input.end] and
  * [method@Loky.Input.fail] can be called from any thread.
@@ -31,6 +31,8 @@ struct _LokyInput
   LokyInputItemFunc item_func;
   gpointer user_data;
   GDestroyNotify destroy;
+  const LokyInputSource *source;
+  gpointer source_data;
   GVariant *array;
   GListModel *model;
   gsize position; /* of the next item of array or model */
@@ -61,6 +63,8 @@ loky_input_finalize (GObject *object)
   loky_input_detach (self);
   if (self->destroy != NULL)
     self->destroy (self->user_data);
+  if (self->source != NULL)
+    self->source->free (self->source_data);
   g_clear_pointer (&self->array, g_variant_unref);
   g_clear_pointer (&self->bytes, g_bytes_unref);
   g_clear_object (&self->model);
@@ -191,6 +195,16 @@ loky_input_new_for_model (GListModel *model,
   return self;
 }
 
+LokyInput *
+loky_input_new_with_source (const LokyInputSource *source, gpointer data)
+{
+  LokyInput *self = g_object_new (LOKY_TYPE_INPUT, NULL);
+
+  self->source = source;
+  self->source_data = data;
+  return self;
+}
+
 /* Releases the lock, and tells the listener unless its own thread is inside take. */
 static void
 unlock_and_tell (LokyInput *self)
@@ -280,6 +294,28 @@ loky_input_fail (LokyInput *self, const GError *error)
   unlock_and_tell (self);
 }
 
+void
+loky_input_tell (LokyInput *self)
+{
+  g_mutex_lock (&self->lock);
+  unlock_and_tell (self);
+}
+
+/* FALSE: there was none. */
+static gboolean
+drop_listener (LokyInput *self)
+{
+  gpointer data;
+
+  g_mutex_lock (&self->lock);
+  data = self->listener != NULL ? self->listener_data : NULL;
+  self->listener = NULL;
+  g_mutex_unlock (&self->lock);
+  if (data != NULL)
+    self->listener_unref (data);
+  return data != NULL;
+}
+
 gboolean
 loky_input_attach (LokyInput *self,
                    LokyInputListener listener,
@@ -300,20 +336,19 @@ loky_input_attach (LokyInput *self,
       self->listener_unref = unref;
     }
   g_mutex_unlock (&self->lock);
+  if (is_free && self->source != NULL && !self->source->attach (self, self->source_data))
+    {
+      drop_listener (self);
+      return FALSE;
+    }
   return is_free;
 }
 
 void
 loky_input_detach (LokyInput *self)
 {
-  gpointer data;
-
-  g_mutex_lock (&self->lock);
-  data = self->listener != NULL ? self->listener_data : NULL;
-  self->listener = NULL;
-  g_mutex_unlock (&self->lock);
-  if (data != NULL)
-    self->listener_unref (data);
+  if (drop_listener (self) && self->source != NULL)
+    self->source->detach (self->source_data);
 }
 
 /* Elements and items go through the same queue. */
@@ -397,6 +432,14 @@ look_locked (LokyInput *self, GVariant **item, GError **error)
   return LOKY_INPUT_FAILED;
 }
 
+/* Whether the next item is to be had from a function, an array, a model, or another source, which knows itself when
+ * it was asked. */
+static gboolean
+can_supply_locked (LokyInput *self, gboolean may_ask)
+{
+  return self->source != NULL || (may_ask && !self->is_asked);
+}
+
 LokyInputStatus
 loky_input_take (LokyInput *self, gboolean may_ask, GVariant **item, GError **error)
 {
@@ -405,12 +448,14 @@ loky_input_take (LokyInput *self, gboolean may_ask, GVariant **item, GError **er
 
   g_mutex_lock (&self->lock);
   status = look_locked (self, item, error);
-  if (status == LOKY_INPUT_NOTHING && may_ask && !self->is_asked)
+  if (status == LOKY_INPUT_NOTHING && can_supply_locked (self, may_ask))
     {
       self->is_asked = TRUE;
       self->taker = g_thread_self ();
       g_mutex_unlock (&self->lock);
-      if (!ask (self, &ask_error))
+      if (self->source != NULL)
+        self->source->supply (self, self->source_data, may_ask);
+      else if (!ask (self, &ask_error))
         loky_input_fail (self, ask_error);
       g_mutex_lock (&self->lock);
       self->taker = NULL;
@@ -427,6 +472,8 @@ loky_input_get_n_left (LokyInput *self, gboolean may_ask)
 {
   guint64 n_items = self->n_elements;
 
+  if (self->source != NULL)
+    return self->source->get_n_left (self->source_data, may_ask);
   if (self->array == NULL && (self->model == NULL || !may_ask))
     return G_MAXUINT64;
   if (self->model != NULL)

@@ -68,6 +68,9 @@ LokyInput *loky_input_new_for_model (GListModel *model,
                                      GDestroyNotify destroy);
 
 LOKY_AVAILABLE_IN_1_0
+LokyInput *loky_input_new_zip (LokyInput **inputs, guint n_inputs);
+
+LOKY_AVAILABLE_IN_1_0
 void loky_input_push (LokyInput *self, GVariant *args);
 
 LOKY_AVAILABLE_IN_1_0

@@ -15,6 +15,7 @@ struct _LokyMapOptions
   gboolean ordered;
   guint window;
   guint chunk_size;
+  gint64 total_timeout;
 };
 
 G_DEFINE_FINAL_TYPE (LokyMapOptions, loky_map_options, LOKY_TYPE_TASK_OPTIONS)
@@ -25,6 +26,7 @@ enum
   PROP_ORDERED,
   PROP_WINDOW,
   PROP_CHUNK_SIZE,
+  PROP_TOTAL_TIMEOUT,
   N_PROPS,
 };
 
@@ -45,6 +47,9 @@ loky_map_options_get_property (GObject *object, guint prop_id, GValue *value, GP
       break;
     case PROP_CHUNK_SIZE:
       g_value_set_uint (value, self->chunk_size);
+      break;
+    case PROP_TOTAL_TIMEOUT:
+      g_value_set_int64 (value, self->total_timeout);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
@@ -69,6 +74,9 @@ loky_map_options_set_property (GObject *object,
       break;
     case PROP_CHUNK_SIZE:
       loky_map_options_set_chunk_size (self, g_value_get_uint (value));
+      break;
+    case PROP_TOTAL_TIMEOUT:
+      loky_map_options_set_total_timeout (self, g_value_get_int64 (value));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
@@ -135,6 +143,20 @@ loky_map_options_class_init (LokyMapOptionsClass *klass)
    */
   properties[PROP_CHUNK_SIZE] = g_param_spec_uint ("chunk-size", NULL, NULL, 0, G_MAXUINT, 1, flags);
 
+  /**
+   * LokyMapOptions:total-timeout:
+   *
+   * How long the map may take, in milliseconds from [method@Loky.Executor.map] on; -1 for no limit.
+   *
+   * Who waits for a result when the time is over has the map cancelled, as by [method@Loky.Results.cancel]: nothing
+   * more is taken from the input, items that have not ended end as cancelled ones, and behind the last of
+   * them the map ends with %LOKY_ERROR_TIMED_OUT. Results that are there are still taken.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_TOTAL_TIMEOUT]
+      = g_param_spec_int64 ("total-timeout", NULL, NULL, -1, G_MAXINT64, -1, flags);
+
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
@@ -143,6 +165,7 @@ loky_map_options_init (LokyMapOptions *self)
 {
   self->ordered = TRUE;
   self->chunk_size = 1;
+  self->total_timeout = -1;
 }
 
 /**
@@ -273,4 +296,43 @@ loky_map_options_set_chunk_size (LokyMapOptions *self, guint chunk_size)
     return;
   self->chunk_size = chunk_size;
   g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_CHUNK_SIZE]);
+}
+
+/**
+ * loky_map_options_get_total_timeout:
+ * @self: options
+ *
+ * Gets [property@Loky.MapOptions:total-timeout].
+ *
+ * Returns: milliseconds, or -1
+ *
+ * Since: 1.0
+ */
+gint64
+loky_map_options_get_total_timeout (LokyMapOptions *self)
+{
+  g_return_val_if_fail (LOKY_IS_MAP_OPTIONS (self), -1);
+
+  return self->total_timeout;
+}
+
+/**
+ * loky_map_options_set_total_timeout:
+ * @self: options
+ * @total_timeout: the new value; any negative one is -1
+ *
+ * Sets [property@Loky.MapOptions:total-timeout].
+ *
+ * Since: 1.0
+ */
+void
+loky_map_options_set_total_timeout (LokyMapOptions *self, gint64 total_timeout)
+{
+  g_return_if_fail (LOKY_IS_MAP_OPTIONS (self));
+
+  total_timeout = MAX (total_timeout, -1);
+  if (self->total_timeout == total_timeout)
+    return;
+  self->total_timeout = total_timeout;
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_TOTAL_TIMEOUT]);
 }

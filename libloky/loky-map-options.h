@@ -35,4 +35,10 @@ guint loky_map_options_get_chunk_size (LokyMapOptions *self);
 LOKY_AVAILABLE_IN_1_0
 void loky_map_options_set_chunk_size (LokyMapOptions *self, guint chunk_size);
 
+LOKY_AVAILABLE_IN_1_0
+gint64 loky_map_options_get_total_timeout (LokyMapOptions *self);
+
+LOKY_AVAILABLE_IN_1_0
+void loky_map_options_set_total_timeout (LokyMapOptions *self, gint64 total_timeout);
+
 G_END_DECLS

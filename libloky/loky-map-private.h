@@ -51,6 +51,14 @@ typedef enum
   LOKY_TAKE_CHUNK, /* all that are left of a piece */
 } LokyTakeMode;
 
+/* What may end a wait besides a result. */
+typedef enum
+{
+  LOKY_WAKE_UP_CANCELLED,
+  LOKY_WAKE_UP_EXPIRED,
+  LOKY_N_WAKE_UPS,
+} LokyWakeUp;
+
 struct _LokyMap
 {
   gatomicrefcount ref_count;
@@ -61,6 +69,7 @@ struct _LokyMap
   guint max_workers;
   guint window;     /* 0: as large as the chunks need */
   guint chunk_size; /* 0: by the time that an item takes */
+  gint64 deadline;  /* monotonic, in µs; -1: none */
 
   GMutex lock;
   GCond cond;
@@ -81,10 +90,11 @@ struct _LokyMap
   guint last_size;         /* of the last chunk */
   gboolean input_is_over;
   gboolean is_cancelled;
+  gboolean is_expired;     /* its deadline has passed while somebody waited */
   gboolean is_abandoned;   /* nobody takes results any more */
   GError *failure;         /* why the input is over, to be told last */
   GTask *pending;          /* somebody waits; its task data is the mode */
-  GSource *cancellation;
+  GSource *wake_ups[LOKY_N_WAKE_UPS]; /* of that one; or NULL */
 };
 
 LokyMap *loky_map_new (LokyPool *pool,
@@ -101,6 +111,15 @@ void loky_map_fill (LokyMap *self, gboolean may_ask);
 
 /* Nothing more is taken from the input; @failure (nullable) is taken over. */
 void loky_map_end_input (LokyMap *self, GError *failure);
+
+/* What is taken out, with the lock, is ended without it. */
+void loky_map_steal_wake_ups_locked (LokyMap *self, GSource *wake_ups[LOKY_N_WAKE_UPS]);
+void loky_map_end_wake_ups (GSource *wake_ups[LOKY_N_WAKE_UPS]);
+
+/* With the lock: whether the deadline has passed, and loky_map_expire() was not called; it cancels the map, which is to
+ * end with LOKY_ERROR_TIMED_OUT. */
+gboolean loky_map_is_late_locked (LokyMap *self);
+void loky_map_expire (LokyMap *self);
 
 /* With the lock. Takes the next results that can be taken: a reference to their piece. */
 gboolean loky_map_take_locked (LokyMap *self, LokyTakeMode mode, LokyTaken *taken);

@@ -5,6 +5,7 @@
 #include "loky-chunk-private.h"
 #include "loky-error.h"
 #include "loky-tsan-private.h"
+#include "loky-util-private.h"
 
 #define MIN_WINDOW 1024
 #define WINDOW_PER_WORKER 128
@@ -226,9 +227,27 @@ loky_map_is_over_locked (LokyMap *self)
 
 /* --- answering -------------------------------------------------------------------------------- */
 
+void
+loky_map_steal_wake_ups_locked (LokyMap *self, GSource *wake_ups[LOKY_N_WAKE_UPS])
+{
+  for (guint i = 0; i < LOKY_N_WAKE_UPS; i++)
+    wake_ups[i] = g_steal_pointer (&self->wake_ups[i]);
+}
+
+void
+loky_map_end_wake_ups (GSource *wake_ups[LOKY_N_WAKE_UPS])
+{
+  for (guint i = 0; i < LOKY_N_WAKE_UPS; i++)
+    if (wake_ups[i] != NULL)
+      {
+        g_source_destroy (wake_ups[i]);
+        g_source_unref (wake_ups[i]);
+      }
+}
+
 /* With the lock: takes out the waiting task if it can be answered now. */
 static GTask *
-take_pending_locked (LokyMap *self, LokyTaken *taken, GError **failure, GSource **cancellation)
+take_pending_locked (LokyMap *self, LokyTaken *taken, GError **failure, GSource *wake_ups[LOKY_N_WAKE_UPS])
 {
   LokyTakeMode mode;
 
@@ -241,7 +260,7 @@ take_pending_locked (LokyMap *self, LokyTaken *taken, GError **failure, GSource 
         return NULL;
       *failure = g_steal_pointer (&self->failure);
     }
-  *cancellation = g_steal_pointer (&self->cancellation);
+  loky_map_steal_wake_ups_locked (self, wake_ups);
   return g_steal_pointer (&self->pending);
 }
 
@@ -270,21 +289,17 @@ void
 loky_map_look_for_answer (LokyMap *self)
 {
   LokyTaken taken = { NULL };
-  GSource *cancellation = NULL;
+  GSource *wake_ups[LOKY_N_WAKE_UPS] = { NULL };
   GError *failure = NULL;
   GTask *task;
 
   g_mutex_lock (&self->lock);
-  task = take_pending_locked (self, &taken, &failure, &cancellation);
+  task = take_pending_locked (self, &taken, &failure, wake_ups);
   /* Without anybody who waits it would still be a system call. */
   if (self->n_waiting > 0)
     g_cond_signal (&self->cond);
   g_mutex_unlock (&self->lock);
-  if (cancellation != NULL)
-    {
-      g_source_destroy (cancellation);
-      g_source_unref (cancellation);
-    }
+  loky_map_end_wake_ups (wake_ups);
   answer (task, &taken, failure);
 }
 
@@ -522,7 +537,7 @@ plan (LokyMap *self, guint64 n_left)
   guint size = 0;
 
   g_mutex_lock (&self->lock);
-  if (self->input_is_over || self->is_cancelled)
+  if (self->input_is_over || self->is_cancelled || loky_map_is_late_locked (self))
     size = 0;
   else if (self->chunk_size == 1)
     size = has_room_for_item_locked (self) ? 1 : 0;
@@ -617,6 +632,12 @@ input_changed (gpointer user_data)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+static gint64
+find_deadline (gint64 timeout)
+{
+  return timeout >= 0 ? g_get_monotonic_time () + loky_usec_from_msec (timeout) : -1;
+}
+
 LokyMap *
 loky_map_new (LokyPool *pool,
               const char *task,
@@ -638,6 +659,7 @@ loky_map_new (LokyPool *pool,
   self->ordered = options == NULL || loky_map_options_get_ordered (options);
   self->window = options != NULL ? loky_map_options_get_window (options) : 0;
   self->chunk_size = options != NULL ? loky_map_options_get_chunk_size (options) : 1;
+  self->deadline = options != NULL ? find_deadline (loky_map_options_get_total_timeout (options)) : -1;
   self->max_workers = CLAMP (max_workers, 1, MAX_WORKERS);
   if (!loky_input_attach (input, input_changed, self, loky_map_ref, loky_map_unref))
     loky_map_end_input (self, g_error_new_literal (LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
@@ -665,6 +687,30 @@ loky_map_cancel (LokyMap *self)
   for (guint i = futures->len; i > 0; i--)
     loky_future_cancel (g_ptr_array_index (futures, i - 1));
   g_ptr_array_unref (futures);
+}
+
+gboolean
+loky_map_is_late_locked (LokyMap *self)
+{
+  return self->deadline >= 0 && !self->is_expired && g_get_monotonic_time () >= self->deadline;
+}
+
+void
+loky_map_expire (LokyMap *self)
+{
+  gboolean is_first;
+
+  g_mutex_lock (&self->lock);
+  is_first = !self->is_expired;
+  self->is_expired = TRUE;
+  g_mutex_unlock (&self->lock);
+  if (!is_first)
+    return;
+  loky_map_end_input (self, g_error_new (LOKY_ERROR, LOKY_ERROR_TIMED_OUT,
+                                         "The map of the task “%s” has not ended within its total timeout",
+                                         self->task));
+  loky_map_cancel (self);
+  loky_map_look_for_answer (self);
 }
 
 /* Those that have not ended are dropped by their end. */

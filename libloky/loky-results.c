@@ -125,8 +125,18 @@ wait_locked (LokyMap *map, LokyTakeMode mode, GCancellable *cancellable, LokyTak
           g_mutex_lock (&map->lock);
           continue;
         }
+      if (loky_map_is_late_locked (map))
+        {
+          g_mutex_unlock (&map->lock);
+          loky_map_expire (map);
+          g_mutex_lock (&map->lock);
+          continue;
+        }
       map->n_waiting++;
-      g_cond_wait (&map->cond, &map->lock);
+      if (map->deadline >= 0 && !map->is_expired)
+        g_cond_wait_until (&map->cond, &map->lock, map->deadline);
+      else
+        g_cond_wait (&map->cond, &map->lock);
       map->n_waiting--;
     }
   return TRUE;
@@ -228,7 +238,7 @@ pending_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
   GTask *task = user_data;
   LokyResults *self = g_task_get_source_object (task);
-  GSource *cancellation = NULL;
+  GSource *wake_ups[LOKY_N_WAKE_UPS] = { NULL };
   gboolean is_pending;
 
   g_mutex_lock (&self->map->lock);
@@ -236,17 +246,58 @@ pending_cancelled_cb (GCancellable *cancellable, gpointer user_data)
   if (is_pending)
     {
       self->map->pending = NULL;
-      cancellation = g_steal_pointer (&self->map->cancellation);
+      loky_map_steal_wake_ups_locked (self->map, wake_ups);
     }
   g_mutex_unlock (&self->map->lock);
-  if (cancellation != NULL)
-    g_source_unref (cancellation);
+  loky_map_end_wake_ups (wake_ups);
   if (is_pending)
     {
       g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The wait was cancelled");
       g_object_unref (task);
     }
   return G_SOURCE_REMOVE;
+}
+
+static gboolean
+pending_expired_cb (gpointer user_data)
+{
+  LokyMap *map = user_data;
+  gboolean is_late;
+
+  g_mutex_lock (&map->lock);
+  is_late = loky_map_is_late_locked (map);
+  g_mutex_unlock (&map->lock);
+  /* It is further away than a timer can be set. */
+  if (!is_late)
+    return G_SOURCE_CONTINUE;
+  loky_map_expire (map);
+  return G_SOURCE_REMOVE;
+}
+
+/* With the lock: what wakes the one that waits by @task besides a result. */
+static void
+add_wake_ups_locked (LokyMap *map, GTask *task, GCancellable *cancellable)
+{
+  GSource *source;
+
+  if (cancellable != NULL)
+    {
+      source = g_cancellable_source_new (cancellable);
+      g_source_set_static_name (source, "[loky] cancelled wait");
+      g_source_set_callback (source, G_SOURCE_FUNC (pending_cancelled_cb), g_object_ref (task), g_object_unref);
+      g_source_attach (source, g_task_get_context (task));
+      map->wake_ups[LOKY_WAKE_UP_CANCELLED] = source;
+    }
+  if (map->deadline >= 0 && !map->is_expired)
+    {
+      gint64 left = (map->deadline - g_get_monotonic_time ()) / 1000 + 1;
+
+      source = g_timeout_source_new ((guint) CLAMP (left, 0, G_MAXUINT));
+      g_source_set_static_name (source, "[loky] map timed out");
+      g_source_set_callback (source, pending_expired_cb, loky_map_ref (map), loky_map_unref);
+      g_source_attach (source, g_task_get_context (task));
+      map->wake_ups[LOKY_WAKE_UP_EXPIRED] = source;
+    }
 }
 
 static void
@@ -282,14 +333,7 @@ take_async (LokyResults *self,
   if (!is_pending)
     {
       map->pending = task;
-      if (cancellable != NULL)
-        {
-          map->cancellation = g_cancellable_source_new (cancellable);
-          g_source_set_static_name (map->cancellation, "[loky] cancelled wait");
-          g_source_set_callback (map->cancellation, G_SOURCE_FUNC (pending_cancelled_cb),
-                                 g_object_ref (task), g_object_unref);
-          g_source_attach (map->cancellation, g_task_get_context (task));
-        }
+      add_wake_ups_locked (map, task, cancellable);
     }
   g_mutex_unlock (&map->lock);
 

@@ -34,6 +34,12 @@ count_up (LokyInput *input, gpointer user_data, GError **error)
   return TRUE;
 }
 
+static gboolean
+never (LokyInput *input, gpointer user_data, GError **error)
+{
+  return TRUE;
+}
+
 static void
 results_come_in_order (LokyFixture *fixture, gconstpointer data)
 {
@@ -441,6 +447,133 @@ input_serves_one_map (LokyFixture *fixture, gconstpointer data)
   g_assert_nonnull (future);
 }
 
+/* --- the time of all ------------------------------------------------------------------------------ */
+
+static LokyResults *
+map_too_slowly (LokyExecutor *executor, gboolean ordered)
+{
+  g_autoptr (LokyMapOptions) options = make_options (ordered, 0);
+  const char *values = "[0.0, 300.0, 300.0, 300.0, 0.0]";
+  g_autoptr (LokyInput) input = loky_input_new_for_array (g_variant_new_parsed (values));
+
+  loky_map_options_set_total_timeout (options, 500);
+  loky_task_options_set_cancel_grace (LOKY_TASK_OPTIONS (options), 0);
+  return loky_executor_map (executor, "demo.sleep", input, options);
+}
+
+static gboolean
+has_succeeded (LokyFuture *future)
+{
+  g_autoptr (GError) error = loky_future_dup_error (future);
+
+  if (error != NULL)
+    g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  return error == NULL;
+}
+
+static void
+map_over_its_time_ends (LokyFixture *fixture, gconstpointer data)
+{
+  for (guint ordered = 0; ordered < 2; ordered++)
+    {
+      g_autoptr (LokyResults) results = map_too_slowly (fixture->executor, ordered);
+      g_autoptr (GError) error = NULL;
+      guint n_succeeded = 0, n_results = 0;
+      LokyFuture *future;
+
+      while ((future = loky_results_next (results, NULL, &error)) != NULL)
+        {
+          n_succeeded += has_succeeded (future);
+          n_results++;
+          g_object_unref (future);
+        }
+      g_assert_error (error, LOKY_ERROR, LOKY_ERROR_TIMED_OUT);
+      g_assert_cmpuint (n_results, ==, 5);
+      g_assert_cmpuint (n_succeeded, >=, 1);
+      g_assert_cmpuint (n_succeeded, <=, 2);
+      g_clear_error (&error);
+      g_assert_null (loky_results_next (results, NULL, &error));
+      g_assert_no_error (error);
+    }
+}
+
+typedef struct
+{
+  guint n_results;
+  GError *error;
+  gboolean is_over;
+} Told;
+
+static void
+told_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Told *told = user_data;
+  g_autoptr (LokyFuture) future = loky_results_next_finish (LOKY_RESULTS (source), result, &told->error);
+
+  told->is_over = future == NULL;
+  if (told->is_over)
+    return;
+  told->n_results++;
+  loky_results_next_async (LOKY_RESULTS (source), NULL, told_cb, told);
+}
+
+static gboolean
+is_over (gpointer data)
+{
+  return ((Told *) data)->is_over;
+}
+
+static void
+async_map_over_its_time_ends (LokyFixture *fixture, gconstpointer data)
+{
+  g_autoptr (LokyResults) results = map_too_slowly (fixture->executor, TRUE);
+  Told told = { 0 };
+
+  loky_results_next_async (results, NULL, told_cb, &told);
+  loky_fixture_wait_for (is_over, &told);
+  g_assert_error (told.error, LOKY_ERROR, LOKY_ERROR_TIMED_OUT);
+  g_assert_cmpuint (told.n_results, ==, 5);
+  g_clear_error (&told.error);
+}
+
+/* Nothing comes from the input, and nobody would say that nothing will. */
+static void
+waiting_for_input_counts (LokyFixture *fixture, gconstpointer data)
+{
+  g_autoptr (LokyMapOptions) options = make_options (TRUE, 0);
+  g_autoptr (LokyInput) input = loky_input_new (never, NULL, NULL);
+  g_autoptr (LokyResults) results = NULL;
+  g_autoptr (GError) error = NULL;
+
+  loky_map_options_set_total_timeout (options, 20);
+  results = loky_executor_map (fixture->executor, "demo.echo", input, options);
+  g_assert_null (loky_results_next (results, NULL, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_TIMED_OUT);
+}
+
+static void
+map_within_its_time_is_whole (LokyFixture *fixture, gconstpointer data)
+{
+  g_autoptr (LokyMapOptions) options = make_options (TRUE, 0);
+  Counter counter = { .end = 100 };
+  g_autoptr (LokyInput) input = loky_input_new (count_up, &counter, NULL);
+  g_autoptr (LokyResults) results = NULL;
+  g_autoptr (GError) error = NULL;
+  LokyFuture *future;
+  guint n_results = 0;
+
+  loky_map_options_set_total_timeout (options, G_MAXINT64);
+  results = loky_executor_map (fixture->executor, "demo.echo", input, options);
+  while ((future = loky_results_next (results, NULL, &error)) != NULL)
+    {
+      g_assert_true (has_succeeded (future));
+      n_results++;
+      g_object_unref (future);
+    }
+  g_assert_no_error (error);
+  g_assert_cmpuint (n_results, ==, 100);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -459,5 +592,9 @@ main (int argc, char **argv)
   LOKY_FIXTURE_ADD ("/loky/map/cancelled-map-ends", cancelled_map_ends);
   LOKY_FIXTURE_ADD ("/loky/map/shutdown-ends-a-map", shutdown_ends_a_map);
   LOKY_FIXTURE_ADD ("/loky/map/input-serves-one-map", input_serves_one_map);
+  LOKY_FIXTURE_ADD ("/loky/map/total-timeout", map_over_its_time_ends);
+  LOKY_FIXTURE_ADD ("/loky/map/async-total-timeout", async_map_over_its_time_ends);
+  LOKY_FIXTURE_ADD ("/loky/map/total-timeout-without-input", waiting_for_input_counts);
+  LOKY_FIXTURE_ADD ("/loky/map/within-its-time", map_within_its_time_is_whole);
   return g_test_run ();
 }

@@ -169,6 +169,14 @@ def map_in_order(executor):
 
 
 @test
+def map_over_several_inputs(executor):
+    numbers, words = GLib.Variant('ai', [1, 2, 3]), ['a', 'b', 'c']
+    both = Loky.Input.new_zip([Loky.Input.new_for_array(numbers), Loky.Input.new_for_strv(words)])
+    taken = take_all(executor.map('demo.echo', both, None))
+    assert [future.dup_result().unpack() for _, future in taken] == [(1, 'a'), (2, 'b'), (3, 'c')]
+
+
+@test
 def map_as_completed(executor):
     array = GLib.Variant('ad', [0.2, 0.0, 0.0])
     results = executor.map('demo.sleep', Loky.Input.new_for_array(array),
