@@ -172,7 +172,7 @@ get_percentile (const LokyHistogram *histogram, gdouble percentile)
  * @percentile: of how many of the tasks, in percent, from 0 to 100; 50 for the median
  *
  * Gets the time that so many of the tasks did not run longer than, as the workers say; of those that returned, with
- * or without a result.
+ * or without a result. It is at most a sixteenth off.
  *
  * Returns: the time, in milliseconds; -1 if none has returned
  *
@@ -192,7 +192,7 @@ loky_statistics_get_run_time (LokyStatistics *self, gdouble percentile)
  * @percentile: of how many of the tasks, in percent, from 0 to 100; 50 for the median
  *
  * Gets the time that so many of the tasks did not wait longer than: from the submission to the end, less the run
- * time; of those that returned.
+ * time; of those that returned. It is at most a sixteenth off.
  *
  * Returns: the time, in milliseconds; -1 if none has returned
  *

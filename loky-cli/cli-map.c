@@ -395,6 +395,27 @@ map_clear (Map *self)
   cli_task_free (self->task);
 }
 
+static void
+print_times (const char *name, LokyStatistics *statistics, gdouble (*get) (LokyStatistics *, gdouble))
+{
+  fprintf (stderr, "%-10smedian %.3g, 90 %% %.3g, 99 %% %.3g\n", name, get (statistics, 50), get (statistics, 90),
+           get (statistics, 99));
+}
+
+static void
+print_stats (Map *self)
+{
+  g_autoptr (LokyStatistics) statistics
+      = loky_executor_dup_statistics (self->session->executor, self->task->name);
+
+  cli_counts_print (&self->counts);
+  /* Else no task has returned. */
+  if (loky_statistics_get_run_time (statistics, 50) < 0)
+    return;
+  print_times ("ms queued", statistics, loky_statistics_get_queue_time);
+  print_times ("ms run", statistics, loky_statistics_get_run_time);
+}
+
 /* After the loop. After a signal, as much is written as goes out without waiting. */
 static int
 finish (Map *self)
@@ -411,7 +432,7 @@ finish (Map *self)
   if (saved_errno != 0)
     cli_report_output_error (saved_errno);
   if (self->settings->show_stats)
-    cli_counts_print (&self->counts);
+    print_stats (self);
   return failed || saved_errno != 0 || self->stopped ? CLI_FAILURE : CLI_SUCCESS;
 }
 

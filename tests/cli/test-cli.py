@@ -8,6 +8,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -463,7 +464,11 @@ def map_progress():
 @test
 def map_stats():
     loky('map', '--stats', '-j', '1', 'demo.echo', 'a', 'b').check(
-        0, 'a\nb\n', ('inputs    2', 'done      2', 'failed    0', 'workers   1', 'attempts  2'))
+        0, 'a\nb\n', ('inputs    2', 'done      2', 'failed    0', 'workers   1', 'attempts  2',
+                      'ms queued median ', 'ms run    median '))
+    lines = loky('map', '--stats', '-j', '1', 'demo.sleep', '0.2', '0.2', '0.2').err.decode().splitlines()
+    run = next(line for line in lines if line.startswith('ms run'))
+    assert all(187 <= float(word) < 100000 for word in re.findall(r'(?:median|%) ([\d.e+]+)', run)), run
 
 
 @test
