@@ -2,40 +2,63 @@
 
 /* soak: an executor under load, whose workers are killed and stopped at random all the time, with an account
  * to the last task: what was submitted is what gave results, errors and cancellations; and in the end nothing
- * is left.
+ * is left. Beside it, and on the same CPUs, its parts do all else that executors can (parts.h).
  *
  * Only workers that have answered a task are killed: a pool whose workers are all killed before they serve
  * is to break, by its rules. */
 
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fixture.h"
+#include "../fixture.h"
+#include "parts.h"
 
 #define N_SUBMITTERS 4
 #define WINDOW 48
 #define N_SEEN 64
 #define N_CODES 32
 
+/* What may have come to be in the heap, in KiB: names, types, caches of GLib, what pools of threads keep. */
+#define MAX_GROWTH 2048
+
 static gint64 n_seconds = 10;
 static gint kill_every_ms = 5;
 static gint n_workers = 8;
 static gint64 seed = -1;
+static char *only;
+static gboolean has_no_load;
 
 static const GOptionEntry options[] = {
   { "seconds", 0, 0, G_OPTION_ARG_INT64, &n_seconds, "How long", "N" },
   { "kill-every-ms", 0, 0, G_OPTION_ARG_INT, &kill_every_ms, "How often a worker is killed", "N" },
   { "workers", 0, 0, G_OPTION_ARG_INT, &n_workers, "At most so many", "N" },
   { "seed", 0, 0, G_OPTION_ARG_INT64, &seed, "What is drawn", "N" },
+  { "only", 0, 0, G_OPTION_ARG_STRING, &only, "No part but this, or `none`", "PART" },
+  { "no-load", 0, 0, G_OPTION_ARG_NONE, &has_no_load, "The parts without the load of tasks", NULL },
   { NULL },
 };
 
 static LokyExecutor *executor;
 static int is_over; /* atomic */
+
+static SoakPart parts[] = {
+  { .name = "synchronizers", .func = soak_run_synchronizers },
+  { .name = "values", .func = soak_run_values },
+  { .name = "reusable", .func = soak_run_reusable },
+  { .name = "backlog", .func = soak_run_backlog },
+  { .name = "nested", .func = soak_run_nested },
+};
+
+gboolean
+soak_is_over (void)
+{
+  return g_atomic_int_get (&is_over);
+}
 
 /* All atomic. */
 static struct
@@ -244,21 +267,6 @@ run_submitter (gpointer data)
   return NULL;
 }
 
-/* Whether it is a child of ours still; its number may have been given to somebody else. */
-static gboolean
-is_child (int pid)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", pid);
-  g_autofree char *text = NULL;
-  const char *state;
-  int parent = 0;
-
-  if (pid <= 0 || !g_file_get_contents (path, &text, NULL, NULL))
-    return FALSE;
-  state = strrchr (text, ')');
-  return state != NULL && sscanf (state, ") %*c %d", &parent) == 1 && parent == getpid () && state[2] != 'Z';
-}
-
 static gpointer
 run_killer (gpointer unused)
 {
@@ -271,11 +279,11 @@ run_killer (gpointer unused)
       int pid = g_atomic_int_get (&seen[place]);
 
       g_usleep ((gulong) kill_every_ms * 1000);
-      for (guint i = 0; i < N_SEEN && !is_child (pid); i++)
+      for (guint i = 0; i < N_SEEN && !soak_is_ours (pid); i++)
         pid = g_atomic_int_get (&seen[(place + i) % N_SEEN]);
-      if (!is_child (pid))
+      if (!soak_is_ours (pid))
         continue;
-      if (stopped > 0 && is_child (stopped))
+      if (stopped > 0 && soak_is_ours (stopped))
         kill (stopped, SIGCONT);
       stopped = 0;
       if (g_rand_int_range (random, 0, 20) == 0)
@@ -324,6 +332,28 @@ call_one (GRand *random)
     g_cancellable_cancel (cancellable);
 }
 
+/* One that has not ended a round for long never will: the core tells why. */
+static void
+watch_parts (void)
+{
+  static guint n_before[G_N_ELEMENTS (parts)];
+  static gint64 changed_at[G_N_ELEMENTS (parts)];
+  gint64 now = g_get_monotonic_time ();
+
+  for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
+    {
+      guint n_rounds = (guint) g_atomic_int_get (&parts[i].n_rounds);
+
+      if (n_rounds != n_before[i] || changed_at[i] == 0)
+        changed_at[i] = now;
+      n_before[i] = n_rounds;
+      if (parts[i].seed == 0 || now - changed_at[i] < 3 * soak_get_patience () * 1000)
+        continue;
+      fprintf (stderr, "soak: the part %s stands still after %u rounds\n", parts[i].name, n_rounds);
+      abort ();
+    }
+}
+
 static void
 run_main (gint64 end)
 {
@@ -332,7 +362,7 @@ run_main (gint64 end)
 
   while (g_get_monotonic_time () < end && !g_atomic_int_get (&is_over))
     {
-      for (guint i = 0; i < 4 && n_called < 16; i++)
+      for (guint i = 0; i < 4 && n_called < 16 && !has_no_load; i++)
         call_one (random);
       for (guint i = 0; i < 100 && g_main_context_iteration (NULL, FALSE); i++)
         ;
@@ -344,6 +374,7 @@ run_main (gint64 end)
                                                                 : g_rand_int_range (random, 1, n_workers + 1)));
           count (&counts.resizes);
           next_resize = g_get_monotonic_time () + 100000;
+          watch_parts ();
         }
       g_usleep (1000);
     }
@@ -390,6 +421,15 @@ count_mappings (void)
   return n_mappings;
 }
 
+/* In KiB; of an allocator that does not say, 0. */
+static guint
+count_memory (void)
+{
+  struct mallinfo2 info = mallinfo2 ();
+
+  return (guint) ((info.uordblks + info.hblkhd) / 1024);
+}
+
 /* FALSE: it is more than there may be, and stays so. */
 static gboolean
 check_left (const char *what, guint (*how_many) (void), guint most)
@@ -420,10 +460,10 @@ are_statistics_right (void)
 }
 
 static gboolean
-print_account (double seconds, guint n_fds)
+print_account (double seconds, guint n_fds, guint n_kib)
 {
   guint ended = counts.results + counts.errors + counts.cancelled;
-  gboolean is_right = ended == counts.submitted && counts.wrong == 0 && counts.refused == 0;
+  gboolean is_right = ended == counts.submitted && counts.wrong == 0 && counts.refused == 0 && soak_get_n_wrong () == 0;
   g_autoptr (GEnumClass) codes = g_type_class_ref (LOKY_TYPE_ERROR);
 
   printf ("seconds      %.1f\ntasks        %u\nresults      %u\nwrong        %u\nerrors       %u\n", seconds,
@@ -435,12 +475,17 @@ print_account (double seconds, guint n_fds)
     printf ("  %-24s %u\n", "other", counts.other_errors);
   printf ("cancelled    %u\ncallbacks    %u\nrefused      %u\nkills        %u\nstops        %u\nresizes      %u\n",
           counts.cancelled, counts.callbacks, counts.refused, counts.kills, counts.stops, counts.resizes);
-  printf ("tasks/s      %.0f\n\nleft:\n", (double) counts.submitted / seconds);
+  printf ("tasks/s      %.0f\n", (double) counts.submitted / seconds);
+  for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
+    printf ("%-14s %u rounds, %u workers and %u fork servers killed\n", parts[i].name, parts[i].n_rounds,
+            parts[i].n_kills, parts[i].n_servers);
+  printf ("wrong there  %u\n\nleft:\n", soak_get_n_wrong ());
   printf ("%-12s %d\n", "tasks", (int) (counts.submitted - ended));
   is_right &= check_left ("children", loky_fixture_count_children, 0);
   is_right &= check_left ("descriptors", loky_fixture_count_fds, n_fds);
   is_right &= check_left ("mappings", count_mappings, 0);
   is_right &= check_left ("threads", count_threads, 0);
+  is_right &= check_left ("KiB", count_memory, n_kib + MAX_GROWTH);
   return is_right;
 }
 
@@ -451,47 +496,89 @@ set_surroundings (void)
   g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
   g_autofree char *folder = program != NULL ? g_path_get_dirname (program) : g_strdup (".");
   g_autofree char *plugins = g_build_filename (folder, "plugins", NULL);
+  g_autofree char *path = g_strdup_printf ("%s:%s/../plugins", plugins, folder);
 
   g_setenv ("LOKY_TEST_PLUGINS", plugins, FALSE);
-  g_setenv ("LOKY_PLUGIN_PATH", plugins, FALSE);
+  g_setenv ("LOKY_PLUGIN_PATH", path, FALSE);
 }
 
-int
-main (int argc, char *argv[])
+static gboolean
+parse (int *argc, char ***argv)
 {
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autoptr (GError) error = NULL;
-  GThread *threads[N_SUBMITTERS + 1];
-  gint64 start;
-  gboolean is_shut_down, is_right;
-  guint n_fds;
 
-  setlocale (LC_ALL, "");
   g_option_context_add_main_entries (context, options, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error) || n_workers < 1 || kill_every_ms < 1)
+  if (!g_option_context_parse (context, argc, argv, &error) || n_workers < 1 || kill_every_ms < 1)
     {
       fprintf (stderr, "soak: %s\n", error != NULL ? error->message : "there must be a worker and a pause");
-      return 2;
+      return FALSE;
     }
   if (seed < 0)
     seed = (gint64) (g_random_int () & G_MAXINT16);
   printf ("seed         %d\n", (int) seed);
   fflush (stdout);
+  return TRUE;
+}
+
+static void
+run (gint64 end)
+{
+  GThread *load[N_SUBMITTERS + 1];
+  GThread *threads[G_N_ELEMENTS (parts)] = { NULL };
+
+  for (int i = 0; i < N_SUBMITTERS && !has_no_load; i++)
+    load[i] = g_thread_new ("submitter", run_submitter, GINT_TO_POINTER (i));
+  if (!has_no_load)
+    load[N_SUBMITTERS] = g_thread_new ("killer", run_killer, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
+    if (only == NULL || g_str_equal (only, parts[i].name))
+      {
+        parts[i].seed = (guint32) seed + 3000 + (guint32) i * 100;
+        threads[i] = g_thread_new (parts[i].name, parts[i].func, &parts[i]);
+      }
+  run_main (end);
+  for (gsize i = 0; i < G_N_ELEMENTS (load) && !has_no_load; i++)
+    g_thread_join (load[i]);
+  for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
+    if (threads[i] != NULL)
+      g_thread_join (threads[i]);
+}
+
+static LokyExecutor *
+make_executor (void)
+{
+  g_autoptr (GRand) random = g_rand_new_with_seed ((guint32) seed + 4000);
+  const char *method = soak_draw_start_method (random);
+
+  printf ("method       %s\n", method);
+  return loky_fixture_make_executor ("max-workers", (guint) n_workers, "max-tasks-per-worker", 1000,
+                                     "memory-growth-limit", (guint64) 64 * 1024, "memory-check-interval",
+                                     (gint64) 50, "start-method", method, NULL);
+}
+
+int
+main (int argc, char *argv[])
+{
+  g_autoptr (GError) error = NULL;
+  gint64 start;
+  gboolean is_shut_down, is_right;
+  guint n_fds, n_kib;
+
+  setlocale (LC_ALL, "");
+  /* As a worker it does not return. */
+  loky_init (&argc, &argv);
+  if (!parse (&argc, &argv))
+    return 2;
   signal (SIGINT, interrupted);
   set_surroundings ();
   loky_fixture_init (&argc, &argv);
   n_fds = loky_fixture_count_fds ();
+  n_kib = count_memory ();
 
   start = g_get_monotonic_time ();
-  executor = loky_fixture_make_executor ("max-workers", (guint) n_workers, "max-tasks-per-worker", 1000,
-                                         "memory-growth-limit", (guint64) 64 * 1024,
-                                         "memory-check-interval", (gint64) 50, NULL);
-  for (int i = 0; i < N_SUBMITTERS; i++)
-    threads[i] = g_thread_new ("submitter", run_submitter, GINT_TO_POINTER (i));
-  threads[N_SUBMITTERS] = g_thread_new ("killer", run_killer, NULL);
-  run_main (start + n_seconds * G_USEC_PER_SEC);
-  for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
-    g_thread_join (threads[i]);
+  executor = make_executor ();
+  run (start + n_seconds * G_USEC_PER_SEC);
   is_shut_down = loky_executor_shutdown_sync (executor, LOKY_SHUTDOWN_DRAIN, 60000, NULL, &error);
   if (!is_shut_down)
     printf ("The shutdown failed: %s\n", error->message);
@@ -499,7 +586,7 @@ main (int argc, char *argv[])
   g_object_unref (executor);
   while (g_main_context_iteration (NULL, FALSE))
     ;
-  is_right &= print_account ((double) (g_get_monotonic_time () - start) / G_USEC_PER_SEC, n_fds);
+  is_right &= print_account ((double) (g_get_monotonic_time () - start) / G_USEC_PER_SEC, n_fds, n_kib);
   puts (is_right && is_shut_down ? "ok" : "NOT OK");
   return is_right && is_shut_down ? 0 : 1;
 }
