@@ -135,7 +135,7 @@ struct _LokySchedulerWorker
   GQueue *list;
   gint64 ahead; /* expected run time of what it has, in ns */
   gint64 last_activity;
-  guint64 n_given; /* items that it was sent */
+  guint64 n_given; /* items that it was sent and that were not taken back */
   gboolean is_stalled;
   gboolean is_brisk;
   gboolean has_served; /* said hello */
@@ -220,8 +220,8 @@ void loky_scheduler_set_n_cpus (LokyScheduler *self, guint n_cpus);
 void loky_scheduler_set_crash_policy (LokyScheduler *self, LokyCrashPolicy crash_policy);
 /* How long a worker has to say hello; for those that are started from now on. In µs. */
 void loky_scheduler_set_start_timeout (LokyScheduler *self, gint64 start_timeout);
-/* A worker that was sent so many items, or more, gets no others and leaves when it has done them; 0: any number. For
- * tasks that are sent from now on. */
+/* A worker that was sent so many items, or more, gets no others, unless some are taken back before it begins them, and
+ * leaves when it has done them; 0: any number. For tasks that are sent from now on. */
 void loky_scheduler_set_max_tasks (LokyScheduler *self, guint max_tasks);
 /* How often a worker that has a task is asked for a sign of life, and how long it has to give it. In µs,
  * negative for never; for tasks that are sent from now on to workers that have none. */

@@ -257,12 +257,19 @@ complete (LokyScheduler *self, LokySchedulerTask *task, LokyOutcome outcome, GAr
 
 /* --- the workers ------------------------------------------------------------------------------ */
 
+/* It has run, or has at hand, as many tasks as it may run. What is taken back from it makes room again. */
+static gboolean
+is_used_up (LokyScheduler *self, LokySchedulerWorker *worker)
+{
+  return self->max_tasks > 0 && worker->n_given >= self->max_tasks;
+}
+
 /* A worker is brisk that works off short tasks, more of which wait at it. */
 static void
 note_brisk (LokyScheduler *self, LokySchedulerWorker *worker)
 {
   gboolean is_brisk = worker->state == LOKY_WORKER_STATE_READY && !worker->is_stalled &&
-                      worker->tasks.length > 1;
+                      worker->tasks.length > 1 && !is_used_up (self, worker);
 
   if (is_brisk != worker->is_brisk)
     self->n_brisk += is_brisk ? 1 : -1;
@@ -285,7 +292,7 @@ relist (LokyScheduler *self, LokySchedulerWorker *worker)
   GQueue *list = NULL;
   guint n_tasks = worker->tasks.length;
 
-  if (worker->state == LOKY_WORKER_STATE_READY)
+  if (worker->state == LOKY_WORKER_STATE_READY && !is_used_up (self, worker))
     {
       if (n_tasks == 0)
         list = &self->idle;
@@ -353,8 +360,9 @@ rest (LokyScheduler *self, LokySchedulerWorker *worker, gint64 now, GArray *acti
   if (worker->tasks.length > 0)
     return;
   if (worker->state == LOKY_WORKER_STATE_RETIRING ||
-      (worker->state == LOKY_WORKER_STATE_READY && self->state != LOKY_EXECUTOR_STATE_OPEN &&
-       self->n_tasks == 0))
+      (worker->state == LOKY_WORKER_STATE_READY &&
+       (is_used_up (self, worker) ||
+        (self->state != LOKY_EXECUTOR_STATE_OPEN && self->n_tasks == 0))))
     tell_to_leave (self, worker, now, actions);
   else if (worker->state == LOKY_WORKER_STATE_READY && self->idle_timeout >= 0)
     set_deadline (self, &worker->deadline, LOKY_DEADLINE_WORKER, later (now, self->idle_timeout));
@@ -444,8 +452,6 @@ send (LokyScheduler *self,
     }
   g_queue_push_tail_link (&worker->tasks, &task->link);
   worker->n_given += MAX (task->n_items, 1);
-  if (self->max_tasks > 0 && worker->n_given >= self->max_tasks)
-    worker->state = LOKY_WORKER_STATE_RETIRING;
   relist (self, worker);
   if (task->timeout >= 0)
     set_deadline (self, &task->deadline, LOKY_DEADLINE_RUN, later (now, task->timeout));
@@ -1159,6 +1165,8 @@ loky_scheduler_returned (LokyScheduler *self,
   worker->is_stalled = FALSE;
   worker->has_worked = TRUE;
   self->n_useless = 0;
+  if (outcome == LOKY_OUTCOME_UNSENDABLE)
+    worker->n_given -= MAX (task->n_items, 1);
   if (outcome == LOKY_OUTCOME_RESULT)
     learn (task->function, run_time / MAX (task->n_items, 1));
   if (task->stop == LOKY_STOP_TIMEOUT)
@@ -1224,7 +1232,10 @@ apply_recall (LokyScheduler *self,
       clear_deadline (&self->backoff);
     }
   if (recalled)
-    task->attempts--;
+    {
+      task->attempts--;
+      worker->n_given -= MAX (task->n_items, 1);
+    }
   if (!recalled)
     task_lost (self, task, now, actions);
   else if (reason == LOKY_RECALL_CANCEL || reason == LOKY_RECALL_CANCEL_PENDING ||

@@ -390,6 +390,31 @@ test_shared_tasks_do_not_return (Harness *self, gconstpointer user_data)
   expect (self, "back:5 back:4 send:4@2 send:5@2");
 }
 
+/* A worker that may run three is sent three, but leaves only when it has run them. */
+static void
+test_what_was_taken_back_does_not_count (Harness *self, gconstpointer user_data)
+{
+  loky_scheduler_set_max_tasks (self->scheduler, 3);
+  prepare (self, 1, 100 * 1000);
+  for (guint i = 0; i < 4; i++)
+    submit (self);
+  expect (self, "send:1@1 send:2@1 send:3@1");
+  begin (self, get_task (self, 1));
+  resize (self, 2);
+  ready (self, get_worker (self, 2));
+  expect (self, "start:2 send:4@2");
+  result (self, 4);
+  result (self, 3);
+  result (self, 2);
+  expect (self, "end:4=result back:3 send:3@2 end:3=result back:2 send:2@2 end:2=result leave:2");
+  result (self, 1);
+  for (guint i = 0; i < 3; i++)
+    submit (self);
+  result (self, 5);
+  result (self, 6);
+  expect (self, "end:1=result send:5@1 end:5=result send:6@1 end:6=result leave:1");
+}
+
 static void
 test_taken_back_after_a_stall (Harness *self, gconstpointer user_data)
 {
@@ -1774,6 +1799,7 @@ add_sending (void)
   ADD ("short-ones-wait-for-the-brisk", test_short_ones_wait_for_the_brisk);
   ADD ("short-ones-do-not-wait-for-the-stalled", test_short_ones_do_not_wait_for_the_stalled);
   ADD ("short-ones-do-not-wait-for-the-dying", test_short_ones_do_not_wait_for_the_dying);
+  ADD ("what-was-taken-back-does-not-count", test_what_was_taken_back_does_not_count);
   ADD ("taken-back-after-a-stall", test_taken_back_after_a_stall);
   ADD ("no-stall-while-tasks-return", test_no_stall_while_tasks_return);
   ADD ("find-believes-nothing", test_find_believes_nothing);

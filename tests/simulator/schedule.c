@@ -13,6 +13,7 @@ typedef enum
   OPERATION_POLICY,
   OPERATION_HEARTBEAT,
   OPERATION_MAX_TASKS,
+  OPERATION_START_TIMEOUT,
   OPERATION_WARM_UP,
   OPERATION_SHUT_DOWN,
   OPERATION_READY,
@@ -44,6 +45,7 @@ static const struct
   [OPERATION_POLICY] = { "policy", 1, 3 },
   [OPERATION_HEARTBEAT] = { "heartbeat", 1, 4 },
   [OPERATION_MAX_TASKS] = { "max-tasks", 1, 4 },
+  [OPERATION_START_TIMEOUT] = { "start-timeout", 1, 0 },
   [OPERATION_WARM_UP] = { "warm-up", 1, 8 },
   [OPERATION_SHUT_DOWN] = { "shut-down", 2, 3 },
   [OPERATION_READY] = { "ready", 1, 90 },
@@ -199,6 +201,8 @@ schedule_generate (Schedule *self, guint64 seed, guint64 number)
     self->steps[self->n_steps > 1 ? 1 : 0] = (Step){ OPERATION_MAX_TASKS, { 1 + draw_below (&chance, 7) } };
   if (draw_below (&chance, 3) == 0)
     self->steps[0] = (Step){ OPERATION_HEARTBEAT, { draw_below (&chance, 2) == 0 ? MSEC : SECOND } };
+  if (draw_below (&chance, 5) == 0 && self->n_steps > 2)
+    self->steps[2] = (Step){ OPERATION_START_TIMEOUT, { draw_below (&chance, 2) == 0 ? 5 * MSEC : SECOND } };
 }
 
 /* --- running ------------------------------------------------------------------------------------ */
@@ -233,6 +237,9 @@ run_step (const Step *step, World *world)
       break;
     case OPERATION_MAX_TASKS:
       world_set_max_tasks (world, first);
+      break;
+    case OPERATION_START_TIMEOUT:
+      world_set_start_timeout (world, MAX (arguments[0], 1));
       break;
     case OPERATION_WARM_UP:
       world_warm_up (world, first);

@@ -169,8 +169,8 @@ check_worker (World *self, const WorldWorker *worker)
   guint n_tasks = it->tasks.length;
 
   check_held (self, worker);
-  WORLD_CHECK (self->max_tasks == 0 || it->last_number <= self->max_tasks,
-               "worker %u was sent %" G_GUINT64_FORMAT " tasks", worker->id, it->last_number);
+  WORLD_CHECK (self->max_tasks == 0 || self->is_mad || worker->n_begun <= self->max_tasks,
+               "worker %u has run %u tasks", worker->id, worker->n_begun);
   WORLD_CHECK (is_set (&it->beat) ==
                    (self->heartbeat >= 0 && n_tasks > 0 && it->state < LOKY_WORKER_STATE_DYING),
                "worker %u has the wrong heartbeat", worker->id);
@@ -277,7 +277,8 @@ count (World *self)
       counts.n_busy += worker->tasks.length > 0;
       counts.n_resting += is_ready && worker->tasks.length == 0;
       counts.n_ahead += MAX (worker->tasks.length, 1) - 1;
-      counts.n_brisk += is_ready && worker->tasks.length > 1 && !worker->is_stalled;
+      counts.n_brisk += is_ready && worker->tasks.length > 1 && !worker->is_stalled &&
+                        (self->max_tasks == 0 || worker->n_given < self->max_tasks);
       counts.n_unseen += is_unseen (worker);
       if (worker->state == LOKY_WORKER_STATE_DYING)
         counts.n_dying += worker->tasks.length;
@@ -317,6 +318,10 @@ world_check_all (World *self)
   WORLD_CHECK (loky_scheduler_get_n_serving (self->scheduler) == counts.n_serving,
                "those that serve are miscounted");
   WORLD_CHECK (loky_scheduler_get_n_busy (self->scheduler) == counts.n_busy, "the busy are miscounted");
+  WORLD_CHECK (!loky_scheduler_is_quiet (self->scheduler) ||
+                   (counts.n_tasks == 0 && counts.n_resting == counts.n_workers),
+               "it is quiet with %u tasks and %u of %u workers at rest", counts.n_tasks, counts.n_resting,
+               counts.n_workers);
   WORLD_CHECK (counts.n_live <= self->max_workers, "%u workers of %u live", counts.n_live,
                self->max_workers);
   WORLD_CHECK (!loky_scheduler_is_broken (self->scheduler) || counts.n_tasks == counts.n_dying,

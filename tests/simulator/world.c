@@ -55,7 +55,6 @@ do_send (World *self, WorldTask *task, WorldWorker *worker)
   WORLD_CHECK (task->n_ended == 0, "task %u is sent after its end", task->id);
   /* Or found dead by a question that was asked before, in the same list: that is about to be told. */
   WORLD_CHECK (worker->scheduling.state == LOKY_WORKER_STATE_READY ||
-                   (worker->scheduling.state == LOKY_WORKER_STATE_RETIRING && self->max_tasks > 0) ||
                    (worker->scheduling.state == LOKY_WORKER_STATE_DYING && !worker->is_killed),
                "worker %u is sent a task in state %d", worker->id, worker->scheduling.state);
   /* By it the worker tells a frame of a task that was taken back from the one that has its slot now. */
@@ -322,6 +321,14 @@ world_set_max_tasks (World *self, guint max_tasks)
   loky_scheduler_set_max_tasks (self->scheduler, max_tasks);
 }
 
+/* The same. */
+void
+world_set_start_timeout (World *self, gint64 start_timeout)
+{
+  if (self->n_workers == 0)
+    loky_scheduler_set_start_timeout (self->scheduler, start_timeout);
+}
+
 void
 world_warm_up (World *self, guint n_workers)
 {
@@ -402,6 +409,7 @@ world_begin_task (World *self, guint index)
   task->is_begun = TRUE;
   task->begun_at = self->now;
   task->n_begun++;
+  task->holder->n_begun++;
   WORLD_CHECK (task->n_begun <= 1 + task->scheduling.retries || self->is_mad,
                "task %u is begun for the time %u with %u retries", task->id, task->n_begun,
                task->scheduling.retries);

@@ -42,6 +42,7 @@ typedef struct _WorldWorker
   guint id;
   GQueue tasks; /* of WorldTask, in the order in which they came */
   guint64 last_number;
+  guint n_begun; /* of its tasks, in all */
   gboolean is_told_to_leave;
   gboolean is_killed;
   gboolean is_abandoned;
@@ -136,6 +137,7 @@ void world_set_idle_timeout (World *self, gint64 idle_timeout);
 void world_set_policy (World *self, LokyCrashPolicy policy);
 void world_set_heartbeat (World *self, gint64 heartbeat);
 void world_set_max_tasks (World *self, guint max_tasks);
+void world_set_start_timeout (World *self, gint64 start_timeout);
 void world_warm_up (World *self, guint n_workers);
 void world_shut_down (World *self, LokyShutdownMode mode, gint64 duration);
 void world_ready (World *self, guint worker);
