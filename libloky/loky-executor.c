@@ -94,6 +94,7 @@ changes_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   g_autoptr (LokyExecutor) self = g_weak_ref_get (&((ChangesSource *) source)->executor);
   LokyPoolStatus status;
 
+  LOKY_TSAN_ACQUIRE (source);
   g_source_set_ready_time (source, -1);
   if (self == NULL)
     return G_SOURCE_REMOVE;
@@ -121,6 +122,7 @@ static GSourceFuncs changes_funcs = { .dispatch = changes_dispatch, .finalize = 
 static void
 pool_changed (gpointer user_data)
 {
+  LOKY_TSAN_RELEASE (user_data);
   g_source_set_ready_time (user_data, 0);
 }
 
