@@ -65,6 +65,8 @@ GArray *bench_time (guint n, guint n_warm_up, guint pause, BenchFunc func, gpoin
 /* What starts executors for all rows; failures end the program with a message. */
 LokyExecutor *bench_executor (guint n_workers);
 void bench_end_executor (LokyExecutor *executor);
+/* The sum of the lines that begin with @prefix in what the kernel knows of a process's memory, in KiB. */
+double bench_sum_of_memory (int pid, const char *prefix);
 /* The number that a process prints, run without a shell; NAN if it fails. */
 double bench_ask_process (const char *const *argv);
 /* The process ids (int) of the children of this process. */
@@ -130,6 +132,21 @@ double bench_payload (const BenchScale *scale);
 double bench_imbalance (const BenchScale *scale);
 double bench_imbalance_ideal (const BenchScale *scale);
 double bench_checksum (const BenchScale *scale);
+
+/* --- starts.c ------------------------------------------------------------------------------------ */
+
+/* Until the next worker is ready, in ms, and its private memory when it has run a task, in MiB; by start method. */
+double bench_next_worker_loky (const BenchScale *scale);
+double bench_next_worker_forkserver (const BenchScale *scale);
+double bench_next_worker_init_main (const BenchScale *scale);
+double bench_next_worker_fork (const BenchScale *scale);
+double bench_next_memory_loky (const BenchScale *scale);
+double bench_next_memory_forkserver (const BenchScale *scale);
+double bench_next_memory_init_main (const BenchScale *scale);
+double bench_next_memory_fork (const BenchScale *scale);
+/* Their parts that want a fresh process; of @n starts. */
+double bench_measure_next_worker (const char *method, guint n);
+double bench_measure_next_memory (const char *method);
 
 /* --- costs.c ------------------------------------------------------------------------------------- */
 

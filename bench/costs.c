@@ -98,9 +98,8 @@ bench_backlog_short (const BenchScale *scale)
 
 /* --- memory -------------------------------------------------------------------------------------- */
 
-/* The sum of the lines that begin with @prefix, in KiB. */
-static double
-sum_of_memory (int pid, const char *prefix)
+double
+bench_sum_of_memory (int pid, const char *prefix)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%d/smaps_rollup", pid);
   g_autofree char *text = NULL;
@@ -128,9 +127,9 @@ bench_measure_backlog_memory (guint n)
   memset (backlog.futures->pdata + 1, 0xff, (LONG_BACKLOG + N_SAMPLED - 1) * sizeof (gpointer));
   /* What there is once. */
   backlog_add (&backlog, 1000);
-  before = sum_of_memory (getpid (), "Private_");
+  before = bench_sum_of_memory (getpid (), "Private_");
   backlog_add (&backlog, n);
-  after = sum_of_memory (getpid (), "Private_");
+  after = bench_sum_of_memory (getpid (), "Private_");
   backlog_clear (&backlog);
   return (after - before) * 1024 / n;
 }
@@ -161,7 +160,7 @@ measure_memory (guint n_workers, const char *prefix)
     }
   pids = bench_find_workers ();
   for (guint i = 0; i < pids->len; i++)
-    sum += sum_of_memory (g_array_index (pids, int, i), prefix);
+    sum += bench_sum_of_memory (g_array_index (pids, int, i), prefix);
   bench_end_executor (executor);
   return pids->len == n_workers ? sum / n_workers / 1024 : NAN;
 }

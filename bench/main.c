@@ -36,6 +36,8 @@ static gboolean is_quick;
 static double seconds = -1;
 static int backlog_cost;
 static int backlog_memory;
+static char *next_worker;
+static char *next_memory;
 
 static const GOptionEntry options[] = {
   { "json", 0, 0, G_OPTION_ARG_FILENAME, &json_path, "Write the table to FILE, too", "FILE" },
@@ -45,6 +47,8 @@ static const GOptionEntry options[] = {
   { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &seconds, "About so long; 0: each once, to see whether it works", "N" },
   { "backlog-cost", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &backlog_cost, NULL, NULL },
   { "backlog-memory", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &backlog_memory, NULL, NULL },
+  { "next-worker", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &next_worker, NULL, NULL },
+  { "next-memory", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &next_memory, NULL, NULL },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &wanted, NULL, "[ROW…]" },
   { NULL }
 };
@@ -317,6 +321,21 @@ check_names (void)
   return TRUE;
 }
 
+/* What another loky-bench wants to know of this one; the text is METHOD:N. */
+static double
+measure_one (void)
+{
+  g_auto (GStrv) words = g_strsplit (next_worker != NULL ? next_worker : next_memory != NULL ? next_memory : ":", ":", 2);
+
+  if (backlog_cost > 0)
+    return bench_measure_backlog_cost ((guint) backlog_cost);
+  if (backlog_memory > 0)
+    return bench_measure_backlog_memory ((guint) backlog_memory);
+  if (next_memory != NULL)
+    return bench_measure_next_memory (words[0]);
+  return bench_measure_next_worker (words[0], (guint) g_ascii_strtoull (words[1] != NULL ? words[1] : "1", NULL, 10));
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -330,6 +349,8 @@ main (int argc, char *argv[])
 
   if (argc == 2 && g_str_equal (argv[1], BENCH_NOTHING))
     return 0;
+  /* As a worker it does not return. */
+  loky_init (&argc, &argv);
   setlocale (LC_CTYPE, "");
   g_option_context_add_main_entries (context, options, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error))
@@ -340,14 +361,9 @@ main (int argc, char *argv[])
   if (!check_names ())
     return 2;
   set_surroundings ();
-  if (backlog_cost > 0)
+  if (backlog_cost > 0 || backlog_memory > 0 || next_worker != NULL || next_memory != NULL)
     {
-      printf ("%.17g\n", bench_measure_backlog_cost ((guint) backlog_cost));
-      return 0;
-    }
-  if (backlog_memory > 0)
-    {
-      printf ("%.17g\n", bench_measure_backlog_memory ((guint) backlog_memory));
+      printf ("%.17g\n", measure_one ());
       return 0;
     }
   if (seconds == 0)

@@ -3,7 +3,9 @@
 /* The tasks of loky-bench: as little work as there can be. */
 
 #include <loky.h>
+#include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 static GVariant *
 nop (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
@@ -57,6 +59,19 @@ wait (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **err
   return g_variant_ref (args);
 }
 
+static GVariant *
+die (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  raise (SIGKILL);
+  return NULL;
+}
+
+static GVariant *
+get_pid (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  return g_variant_new_uint32 ((guint32) getpid ());
+}
+
 static gboolean
 increment (LokyTaskContext *context, gconstpointer args, gpointer result, gpointer user_data, GError **error)
 {
@@ -87,6 +102,10 @@ static const LokyTaskDescriptor tasks[] = {
     .summary = "Leaves its argument alone" },
   { .name = "wait", .arguments_type = "u", .result_type = "u", .func = wait,
     .summary = "Waits until it is cancelled" },
+  { .name = "die", .arguments_type = "u", .result_type = "u", .func = die,
+    .summary = "Kills its worker" },
+  { .name = "pid", .arguments_type = "u", .result_type = "u", .func = get_pid,
+    .summary = "The process id of its worker" },
   { .name = "increment", .arguments_type = "x", .result_type = "x", .kind = LOKY_TASK_KIND_ITEM,
     .item_func = increment, .summary = "Adds 1" },
   { .name = "increment-all", .arguments_type = "ax", .result_type = "ax", .kind = LOKY_TASK_KIND_BATCH,
