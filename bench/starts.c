@@ -21,15 +21,16 @@ warm_up (LokyExecutor *executor)
 {
   g_autoptr (GError) error = NULL;
 
-  bench_check (loky_executor_warm_up_sync (executor, 1, NULL, &error), error, "the worker does not start");
+  bench_check (loky_executor_warm_up_sync (executor, 1, NULL, &error), error,
+               "the worker does not start");
 }
 
 static guint32
 call (LokyExecutor *executor, const char *task)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) result
-      = loky_executor_call_sync (executor, task, g_variant_new_uint32 (0), NULL, NULL, &error);
+  g_autoptr (GVariant) result =
+      loky_executor_call_sync (executor, task, g_variant_new_uint32 (0), NULL, NULL, &error);
 
   bench_check (result != NULL, error, task);
   return g_variant_get_uint32 (result);

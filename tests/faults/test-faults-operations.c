@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Row 34: deaths, crossed with what is going on when they come: a synchronizer that is held or waited for, waits and
- * submissions that are pending, a worker that leaves, a value that is rebuilt, a serializer that is not there. */
+/* Row 34: deaths, crossed with what is going on when they come: a synchronizer that is held or
+ * waited for, waits and submissions that are pending, a worker that leaves, a value that is
+ * rebuilt, a serializer that is not there. */
 
 #include "faults.h"
 
@@ -11,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- deaths --------------------------------------------------------------------------------------- */
+/* --- deaths
+ * --------------------------------------------------------------------------------------- */
 
 typedef struct
 {
@@ -88,11 +90,13 @@ find_victim (LokyExecutor *executor)
 static LokyExecutor *
 make_victims (gsize death, guint max_backlog)
 {
-  return loky_fixture_make_executor ("max-workers", 1, "start-method", deaths[death].method, "start-timeout",
-                                     (gint64) 2000, "max-backlog", max_backlog, NULL);
+  return loky_fixture_make_executor ("max-workers", 1, "start-method", deaths[death].method,
+                                     "start-timeout", (gint64) 2000, "max-backlog", max_backlog,
+                                     NULL);
 }
 
-/* --- synchronizers -------------------------------------------------------------------------------- */
+/* --- synchronizers
+ * -------------------------------------------------------------------------------- */
 
 typedef struct
 {
@@ -123,7 +127,8 @@ static void
 await_ready (Scene *scene, guint n)
 {
   for (guint i = 0; i < n; i++)
-    g_assert_cmpint (loky_semaphore_acquire (scene->ready, -1, NULL, NULL), !=, LOKY_ACQUIRE_RESULT_FAILED);
+    g_assert_cmpint (loky_semaphore_acquire (scene->ready, -1, NULL, NULL), !=,
+                     LOKY_ACQUIRE_RESULT_FAILED);
 }
 
 static gint32
@@ -180,9 +185,10 @@ holder (LokyFixture *fixture, gconstpointer data)
       Scene scene;
 
       scene_begin (&scene, GPOINTER_TO_SIZE (data));
-      held = faults_submit_task (
-          scene.victims, "sync.hold",
-          g_variant_new ("(hhus)", handle_of (object), handle_of (scene.ready), 1u, "wait"), NULL);
+      held = faults_submit_task (scene.victims, "sync.hold",
+                                 g_variant_new ("(hhus)", handle_of (object),
+                                                handle_of (scene.ready), 1u, "wait"),
+                                 NULL);
       await_ready (&scene, 1);
       waiting = faults_submit_task (scene.others, "sync.acquire",
                                     g_variant_new ("(hx)", handle_of (object), (gint64) -1), NULL);
@@ -239,7 +245,8 @@ event_waiter (LokyFixture *fixture, gconstpointer data)
   Scene scene;
 
   scene_begin (&scene, GPOINTER_TO_SIZE (data));
-  args = g_variant_ref_sink (g_variant_new ("(hhx)", handle_of (event), handle_of (scene.ready), (gint64) -1));
+  args = g_variant_ref_sink (
+      g_variant_new ("(hhx)", handle_of (event), handle_of (scene.ready), (gint64) -1));
   dead = faults_submit_task (scene.victims, "sync.wait-event", args, NULL);
   alive = faults_submit_task (scene.others, "sync.wait-event", args, NULL);
   g_variant_unref (args);
@@ -262,8 +269,10 @@ barrier_waiter (LokyFixture *fixture, gconstpointer data)
   Scene scene;
 
   scene_begin (&scene, GPOINTER_TO_SIZE (data));
-  dead = faults_submit_task (scene.victims, "sync.meet", g_variant_new ("(hu)", handle_of (barrier), 1u), NULL);
-  alive = faults_submit_task (scene.others, "sync.meet", g_variant_new ("(hu)", handle_of (barrier), 1u), NULL);
+  dead = faults_submit_task (scene.victims, "sync.meet",
+                             g_variant_new ("(hu)", handle_of (barrier), 1u), NULL);
+  alive = faults_submit_task (scene.others, "sync.meet",
+                              g_variant_new ("(hu)", handle_of (barrier), 1u), NULL);
   while (loky_barrier_get_n_waiting (barrier) < 2)
     g_usleep (100);
   deaths[GPOINTER_TO_SIZE (data)].func (&scene.victim);
@@ -273,7 +282,8 @@ barrier_waiter (LokyFixture *fixture, gconstpointer data)
   scene_end (&scene);
 }
 
-/* --- what is pending ------------------------------------------------------------------------------ */
+/* --- what is pending
+ * ------------------------------------------------------------------------------ */
 
 #define N_SUBMITTED 4
 
@@ -325,8 +335,8 @@ submitted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   Pending *pending = user_data;
   g_autoptr (GError) error = NULL;
 
-  pending->submitted[pending->n_submitted++]
-      = loky_executor_submit_finish (LOKY_EXECUTOR (source), result, &error);
+  pending->submitted[pending->n_submitted++] =
+      loky_executor_submit_finish (LOKY_EXECUTOR (source), result, &error);
   g_assert_no_error (error);
 }
 
@@ -342,7 +352,9 @@ submit_hanging (LokyExecutor *executor, gboolean in_reducer)
 {
   if (in_reducer)
     return faults_submit_task (executor, "reduce.echo",
-                               g_variant_new ("((smv))", "TestWord", g_variant_new_string ("rebuild-hang")), NULL);
+                               g_variant_new ("((smv))", "TestWord",
+                                              g_variant_new_string ("rebuild-hang")),
+                               NULL);
   return faults_submit (executor, "hang", NULL);
 }
 
@@ -353,7 +365,8 @@ play_pending (gsize death, gboolean in_reducer)
   LokyExecutor *executor = make_victims (death, 1);
   Victim victim = find_victim (executor);
   /* A plugin that a worker was killed in while it was opened is not opened again. */
-  g_autoptr (LokyFuture) opened = faults_submit_task (executor, "reduce.plain", g_variant_new ("(i)", 1), NULL);
+  g_autoptr (LokyFuture) opened =
+      faults_submit_task (executor, "reduce.plain", g_variant_new ("(i)", 1), NULL);
   g_autoptr (GError) error = faults_end_of (opened);
   Pending pending = { { submit_hanging (executor, in_reducer) } };
   GThread *threads[G_N_ELEMENTS (funcs)];
@@ -364,8 +377,8 @@ play_pending (gsize death, gboolean in_reducer)
   for (gsize i = 0; i < G_N_ELEMENTS (funcs); i++)
     threads[i] = g_thread_new ("waiter", funcs[i], &pending);
   for (guint i = 0; i < N_SUBMITTED; i++)
-    loky_executor_submit_async (executor, "fault.obey", g_variant_new_string ("ok"), NULL, NULL, submitted_cb,
-                                &pending);
+    loky_executor_submit_async (executor, "fault.obey", g_variant_new_string ("ok"), NULL, NULL,
+                                submitted_cb, &pending);
   deaths[death].func (&victim);
   assert_died (pending.futures[0]);
   for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
@@ -389,7 +402,8 @@ pending_ones (LokyFixture *fixture, gconstpointer data)
   play_pending (GPOINTER_TO_SIZE (data), TRUE);
 }
 
-/* --- workers that leave --------------------------------------------------------------------------- */
+/* --- workers that leave
+ * --------------------------------------------------------------------------- */
 
 #define N_LEAVING 20
 
@@ -397,28 +411,31 @@ pending_ones (LokyFixture *fixture, gconstpointer data)
 static void
 killed_while_it_leaves (LokyFixture *fixture, gconstpointer data)
 {
-  LokyExecutor *executor
-      = loky_fixture_make_executor ("max-workers", 1, "max-tasks-per-worker", 1, "crash-policy",
-                                    GPOINTER_TO_INT (data), NULL);
+  LokyExecutor *executor =
+      loky_fixture_make_executor ("max-workers", 1, "max-tasks-per-worker", 1, "crash-policy",
+                                  GPOINTER_TO_INT (data), NULL);
 
   for (guint i = 0; i < N_LEAVING; i++)
     {
       g_autofree char *pid = loky_fixture_call (executor, "fault.obey", "pid");
 
-      /* Until it has ended, and been reaped, its number is nobody else's; it may have been just now. */
+      /* Until it has ended, and been reaped, its number is nobody else's; it may have been just
+       * now. */
       g_usleep (i * 100);
       kill (atoi (pid), SIGKILL);
     }
   loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
 }
 
-/* --- a serializer --------------------------------------------------------------------------------- */
+/* --- a serializer
+ * --------------------------------------------------------------------------------- */
 
 static void
 copy (const char *folder, const char *name)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GFile) from = g_file_new_build_filename (loky_fixture_get_plugin_folder (), name, NULL);
+  g_autoptr (GFile) from =
+      g_file_new_build_filename (loky_fixture_get_plugin_folder (), name, NULL);
   g_autoptr (GFile) to = g_file_new_build_filename (folder, name, NULL);
 
   g_file_copy (from, to, G_FILE_COPY_NONE, NULL, NULL, NULL, &error);
@@ -446,8 +463,10 @@ serializer_missing_in_the_worker (LokyFixture *fixture, gconstpointer data)
 
   copy (folder, "fault.so");
   copy (folder, "serializer-test.so");
-  first = loky_fixture_make_executor ("max-workers", 1, "plugin-path", path, "serializer", "test", NULL);
-  second = loky_fixture_make_executor ("max-workers", 1, "plugin-path", path, "serializer", "test", NULL);
+  first = loky_fixture_make_executor ("max-workers", 1, "plugin-path", path, "serializer", "test",
+                                      NULL);
+  second = loky_fixture_make_executor ("max-workers", 1, "plugin-path", path, "serializer", "test",
+                                       NULL);
   said = loky_fixture_call (first, "fault.obey", "ok");
   erase (folder, "serializer-test.so");
   for (guint i = 0; i < 3; i++)
@@ -469,7 +488,8 @@ serializer_missing_in_the_worker (LokyFixture *fixture, gconstpointer data)
   g_assert_cmpint (g_rmdir (folder), ==, 0);
 }
 
-/* -------------------------------------------------------------------------------------------------- */
+/* --------------------------------------------------------------------------------------------------
+ */
 
 int
 main (int argc, char **argv)
@@ -491,16 +511,18 @@ main (int argc, char **argv)
   for (gsize i = 0; i < G_N_ELEMENTS (operations); i++)
     for (gsize j = 0; j < G_N_ELEMENTS (deaths); j++)
       {
-        g_autofree char *path = g_strdup_printf ("/loky/faults/34/%s-%s", operations[i].name, deaths[j].name);
+        g_autofree char *path =
+            g_strdup_printf ("/loky/faults/34/%s-%s", operations[i].name, deaths[j].name);
 
-        g_test_add (path, LokyFixture, GSIZE_TO_POINTER (j), loky_fixture_set_up, operations[i].func,
-                    faults_tear_down);
+        g_test_add (path, LokyFixture, GSIZE_TO_POINTER (j), loky_fixture_set_up,
+                    operations[i].func, faults_tear_down);
       }
-  g_test_add ("/loky/faults/34/leaving-killed", LokyFixture, GINT_TO_POINTER (LOKY_CRASH_POLICY_REPLACE),
-              loky_fixture_set_up, killed_while_it_leaves, faults_tear_down);
+  g_test_add ("/loky/faults/34/leaving-killed", LokyFixture,
+              GINT_TO_POINTER (LOKY_CRASH_POLICY_REPLACE), loky_fixture_set_up,
+              killed_while_it_leaves, faults_tear_down);
   g_test_add ("/loky/faults/34/leaving-killed-policy-break", LokyFixture,
-              GINT_TO_POINTER (LOKY_CRASH_POLICY_BREAK), loky_fixture_set_up, killed_while_it_leaves,
-              faults_tear_down);
+              GINT_TO_POINTER (LOKY_CRASH_POLICY_BREAK), loky_fixture_set_up,
+              killed_while_it_leaves, faults_tear_down);
   FAULTS_ADD ("34/serializer-missing-in-the-worker", serializer_missing_in_the_worker);
 
   return g_test_run ();

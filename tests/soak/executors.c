@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Executors in other ways: the one of the process, asked for by several threads that want different ones; executors
- * whose backlog is small; executors in workers that are killed. */
+/* Executors in other ways: the one of the process, asked for by several threads that want different
+ * ones; executors whose backlog is small; executors in workers that are killed. */
 
 #include "parts.h"
 
@@ -11,7 +11,8 @@
 
 #include "../fixture.h"
 
-/* --- the executor of the process ------------------------------------------------------------------ */
+/* --- the executor of the process
+ * ------------------------------------------------------------------ */
 
 #define N_THREADS 3
 
@@ -31,21 +32,24 @@ use_reusable (GRand *random)
   g_autoptr (LokyExecutor) executor = NULL;
   g_autoptr (GError) error = NULL;
 
-  g_object_set (config, "max-workers", (guint) g_rand_int_range (random, 1, 4), "environment", environment,
-                "start-method", soak_draw_start_method (random), NULL);
+  g_object_set (config, "max-workers", (guint) g_rand_int_range (random, 1, 4), "environment",
+                environment, "start-method", soak_draw_start_method (random), NULL);
   executor = loky_get_reusable_executor (g_rand_int_range (random, 0, 4) > 0 ? config : NULL,
                                          (LokyReuse) g_rand_int_range (random, 0, 3),
                                          g_rand_int_range (random, 0, 6) == 0, &error);
-  if (!soak_expect (executor != NULL, "there is no reusable executor: %s", error != NULL ? error->message : ""))
+  if (!soak_expect (executor != NULL, "there is no reusable executor: %s",
+                    error != NULL ? error->message : ""))
     return;
   for (int i = g_rand_int_range (random, 0, 8); i > 0; i--)
     {
-      g_autoptr (GVariant) result = loky_executor_call_sync (executor, "fault.obey", g_variant_new_string ("ok"), NULL,
-                                                             NULL, &error);
+      g_autoptr (GVariant) result =
+          loky_executor_call_sync (executor, "fault.obey", g_variant_new_string ("ok"), NULL, NULL,
+                                   &error);
 
       if (result == NULL)
         {
-          soak_expect (is_end_of_reusable (error), "a call of the reusable executor: %s", error->message);
+          soak_expect (is_end_of_reusable (error), "a call of the reusable executor: %s",
+                       error->message);
           return;
         }
     }
@@ -55,7 +59,8 @@ static gpointer
 run_thread (gpointer data)
 {
   SoakPart *part = data;
-  g_autoptr (GRand) random = g_rand_new_with_seed (part->seed + (guint) g_atomic_int_add (&part->n_threads, 1));
+  g_autoptr (GRand) random =
+      g_rand_new_with_seed (part->seed + (guint) g_atomic_int_add (&part->n_threads, 1));
 
   while (!soak_is_over ())
     {
@@ -82,7 +87,8 @@ soak_run_reusable (gpointer data)
   return NULL;
 }
 
-/* --- a small backlog ------------------------------------------------------------------------------ */
+/* --- a small backlog
+ * ------------------------------------------------------------------------------ */
 
 typedef struct
 {
@@ -105,7 +111,8 @@ submitted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     g_ptr_array_add (backlog->futures, future);
   else
     soak_expect (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ||
-                     (backlog->is_shut_down && g_error_matches (error, LOKY_ERROR, LOKY_ERROR_SHUT_DOWN)),
+                     (backlog->is_shut_down &&
+                      g_error_matches (error, LOKY_ERROR, LOKY_ERROR_SHUT_DOWN)),
                  "a submission failed: %s", error->message);
 }
 
@@ -124,20 +131,21 @@ submit_all (Backlog *backlog, GRand *random, GMainContext *context)
       GCancellable *cancellable = g_cancellable_new ();
 
       g_ptr_array_add (cancellables, cancellable);
-      loky_executor_submit_async (backlog->executor, "fault.obey", g_variant_new_string (order), NULL, cancellable,
-                                  submitted_cb, backlog);
+      loky_executor_submit_async (backlog->executor, "fault.obey", g_variant_new_string (order),
+                                  NULL, cancellable, submitted_cb, backlog);
       backlog->n_submitted++;
       if (g_rand_int_range (random, 0, 3) == 0)
         {
-          LokyFuture *future = loky_executor_submit (backlog->executor, "fault.obey", g_variant_new_string ("ok"),
-                                                     NULL, NULL);
+          LokyFuture *future = loky_executor_submit (backlog->executor, "fault.obey",
+                                                     g_variant_new_string ("ok"), NULL, NULL);
 
           if (future != NULL)
             g_ptr_array_add (backlog->futures, future);
         }
       if (g_rand_int_range (random, 0, 3) == 0)
         g_cancellable_cancel (
-            g_ptr_array_index (cancellables, (guint) g_rand_int_range (random, 0, (gint32) cancellables->len)));
+            g_ptr_array_index (cancellables,
+                               (guint) g_rand_int_range (random, 0, (gint32) cancellables->len)));
       if (g_rand_boolean (random))
         g_main_context_iteration (context, FALSE);
       if (g_rand_int_range (random, 0, 40) == 0)
@@ -151,8 +159,8 @@ submit_all (Backlog *backlog, GRand *random, GMainContext *context)
   while (backlog->n_called < backlog->n_submitted && g_get_monotonic_time () < end)
     if (!g_main_context_iteration (context, FALSE))
       g_usleep (200);
-  soak_expect (backlog->n_called == backlog->n_submitted, "%u of %u submissions were answered", backlog->n_called,
-               backlog->n_submitted);
+  soak_expect (backlog->n_called == backlog->n_submitted, "%u of %u submissions were answered",
+               backlog->n_called, backlog->n_submitted);
 }
 
 static void
@@ -183,8 +191,8 @@ take_one (LokyCompletions *completions, GRand *random, GMainContext *context)
 static void
 take_all (Backlog *backlog, GRand *random, GMainContext *context)
 {
-  g_autoptr (LokyCompletions) completions
-      = loky_as_completed ((LokyFuture *const *) backlog->futures->pdata, backlog->futures->len);
+  g_autoptr (LokyCompletions) completions =
+      loky_as_completed ((LokyFuture *const *) backlog->futures->pdata, backlog->futures->len);
 
   for (guint i = 0; i < backlog->futures->len; i++)
     {
@@ -206,9 +214,10 @@ soak_run_backlog (gpointer data)
   g_main_context_push_thread_default (context);
   while (!soak_is_over ())
     {
-      LokyExecutor *executor
-          = soak_draw_executor (random, (guint) g_rand_int_range (random, 1, 4), "max-backlog",
-                                (guint) g_rand_int_range (random, 1, 6), "max-tasks-per-worker", 20, NULL);
+      LokyExecutor *executor =
+          soak_draw_executor (random, (guint) g_rand_int_range (random, 1, 4), "max-backlog",
+                              (guint) g_rand_int_range (random, 1, 6), "max-tasks-per-worker", 20,
+                              NULL);
       Backlog backlog = { .part = part, .executor = executor };
 
       part->is_spent = FALSE;
@@ -230,7 +239,8 @@ soak_run_backlog (gpointer data)
   return NULL;
 }
 
-/* --- executors in workers ------------------------------------------------------------------------- */
+/* --- executors in workers
+ * ------------------------------------------------------------------------- */
 
 #define N_COUNTS 3
 
@@ -240,13 +250,18 @@ submit_nested (GRand *random, LokyExecutor *executor, LokyLock *lock, const char
   switch (g_rand_int_range (random, 0, 3))
     {
     case 0:
-      return loky_executor_submit (
-          executor, "sync.count-below",
-          g_variant_new ("(hsu)", loky_synchronizer_get_handle (LOKY_SYNCHRONIZER (lock)), path, N_COUNTS), NULL, NULL);
+      return loky_executor_submit (executor, "sync.count-below",
+                                   g_variant_new ("(hsu)",
+                                                  loky_synchronizer_get_handle (
+                                                      LOKY_SYNCHRONIZER (lock)),
+                                                  path, N_COUNTS),
+                                   NULL, NULL);
     case 1:
-      return loky_executor_submit (executor, "fault.obey", g_variant_new_string ("nest-deep:2"), NULL, NULL);
+      return loky_executor_submit (executor, "fault.obey", g_variant_new_string ("nest-deep:2"),
+                                   NULL, NULL);
     default:
-      return loky_executor_submit (executor, "fault.obey", g_variant_new_string ("nest-reusable:ok"), NULL, NULL);
+      return loky_executor_submit (executor, "fault.obey",
+                                   g_variant_new_string ("nest-reusable:ok"), NULL, NULL);
     }
 }
 
@@ -261,7 +276,8 @@ read_count (const char *path)
 static void
 play_nested (SoakPart *part, GRand *random, const char *path)
 {
-  LokyExecutor *executor = soak_draw_executor (random, 2, "crash-policy", LOKY_CRASH_POLICY_REPLACE, NULL);
+  LokyExecutor *executor =
+      soak_draw_executor (random, 2, "crash-policy", LOKY_CRASH_POLICY_REPLACE, NULL);
   g_autoptr (LokyLock) lock = loky_lock_new (NULL);
   LokyFuture *futures[4];
   gboolean is_killed = FALSE;
@@ -283,11 +299,13 @@ play_nested (SoakPart *part, GRand *random, const char *path)
         n_counted += N_COUNTS;
       g_object_unref (futures[i]);
     }
-  soak_expect (loky_lock_acquire (lock, soak_get_patience (), NULL, NULL) != LOKY_ACQUIRE_RESULT_FAILED,
+  soak_expect (loky_lock_acquire (lock, soak_get_patience (), NULL, NULL) !=
+                   LOKY_ACQUIRE_RESULT_FAILED,
                "the lock of workers of workers cannot be had");
   /* Who was killed may have counted before, or spoilt the file. */
   soak_expect (is_killed || read_count (path) == n_counted,
-               "%" G_GINT64_FORMAT " were counted as %" G_GINT64_FORMAT, n_counted, read_count (path));
+               "%" G_GINT64_FORMAT " were counted as %" G_GINT64_FORMAT, n_counted,
+               read_count (path));
   soak_end_executor (random, executor);
   g_atomic_int_inc (&part->n_rounds);
 }

@@ -68,8 +68,8 @@ soak_draw_executor (GRand *random, guint max_workers, const char *first_property
   LokyExecutor *executor;
   va_list arguments;
 
-  g_object_set (config, "max-workers", max_workers, "start-method", soak_draw_start_method (random), "environment",
-                environment, NULL);
+  g_object_set (config, "max-workers", max_workers, "start-method", soak_draw_start_method (random),
+                "environment", environment, NULL);
   va_start (arguments, first_property);
   g_object_set_valist (G_OBJECT (config), first_property, arguments);
   va_end (arguments);
@@ -86,7 +86,8 @@ soak_end_executor (GRand *random, LokyExecutor *executor)
 
   /* Also without a word: then it is drained in the background. */
   if (dice < 2)
-    soak_expect (loky_executor_shutdown_sync (executor, dice == 0 ? LOKY_SHUTDOWN_DRAIN : LOKY_SHUTDOWN_KILL,
+    soak_expect (loky_executor_shutdown_sync (executor,
+                                              dice == 0 ? LOKY_SHUTDOWN_DRAIN : LOKY_SHUTDOWN_KILL,
                                               soak_get_patience (), NULL, &error),
                  "a shutdown failed: %s", error != NULL ? error->message : "");
   g_object_unref (executor);
@@ -104,7 +105,10 @@ get_parent (int pid)
   if (pid <= 1 || !g_file_get_contents (path, &text, NULL, NULL))
     return 0;
   state = strrchr (text, ')');
-  return state != NULL && state[1] != '\0' && state[2] != 'Z' && sscanf (state, ") %*c %d", &parent) == 1 ? parent : 0;
+  return state != NULL && state[1] != '\0' && state[2] != 'Z' &&
+                 sscanf (state, ") %*c %d", &parent) == 1
+             ? parent
+             : 0;
 }
 
 gboolean
@@ -143,7 +147,8 @@ add_children (int pid, GArray *children)
       if (!g_file_get_contents (list, &text, NULL, NULL))
         continue;
       next = text;
-      for (int child = (int) strtol (next, &next, 10); child > 0; child = (int) strtol (next, &next, 10))
+      for (int child = (int) strtol (next, &next, 10); child > 0;
+           child = (int) strtol (next, &next, 10))
         g_array_append_val (children, child);
     }
 }

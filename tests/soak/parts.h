@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The parts of the soak besides its load of tasks. Each is a thread that plays one round after the other until
- * soak_is_over(); a round makes its own executors and ends them, and nothing of it is left behind. */
+/* The parts of the soak besides its load of tasks. Each is a thread that plays one round after the
+ * other until soak_is_over(); a round makes its own executors and ends them, and nothing of it is
+ * left behind. */
 
 #include <loky.h>
 
@@ -13,10 +14,10 @@ typedef struct
   const char *name;
   GThreadFunc func; /* its argument is the part */
   guint32 seed;
-  guint n_rounds; /* atomic; a part whose number stands still for long has a deadlock */
-  guint n_kills;  /* atomic; of workers */
-  guint n_servers; /* atomic; fork servers that were killed */
-  guint n_threads; /* atomic; of its own */
+  guint n_rounds;    /* atomic; a part whose number stands still for long has a deadlock */
+  guint n_kills;     /* atomic; of workers */
+  guint n_servers;   /* atomic; fork servers that were killed */
+  guint n_threads;   /* atomic; of its own */
   gboolean is_spent; /* its executor opens a plugin no more: a worker was killed while it did */
 } SoakPart;
 
@@ -45,11 +46,12 @@ LokyExecutor *soak_draw_executor (GRand *random, guint max_workers, const char *
 /* Shuts it down, in one way or another. */
 void soak_end_executor (GRand *random, LokyExecutor *executor);
 
-/* Kills one of its workers that has opened a plugin, if there is one; now and then its fork server. Whether it was a
- * worker. */
+/* Kills one of its workers that has opened a plugin, if there is one; now and then its fork server.
+ * Whether it was a worker. */
 gboolean soak_kill (SoakPart *part, GRand *random, LokyExecutor *executor);
 
-/* Whether it is a child of ours, or a child of one, still: its number may have been given to somebody else. */
+/* Whether it is a child of ours, or a child of one, still: its number may have been given to
+ * somebody else. */
 gboolean soak_is_ours (int pid);
 
 /* Waits for the end, for as long as the patience lasts; the error, or NULL. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Locks, semaphores, conditions, events and barriers between this process and workers that die while they hold them or
- * wait for them: who waits goes on, and each death of a holder is told to one, the next. */
+/* Locks, semaphores, conditions, events and barriers between this process and workers that die
+ * while they hold them or wait for them: who waits goes on, and each death of a holder is told to
+ * one, the next. */
 
 #include "parts.h"
 
@@ -43,7 +44,8 @@ pause_a_little (Round *round)
   g_usleep ((gulong) g_rand_int_range (round->random, 0, 3000));
 }
 
-/* --- what is held --------------------------------------------------------------------------------- */
+/* --- what is held
+ * --------------------------------------------------------------------------------- */
 
 static LokySynchronizer *
 draw_lock (Round *round)
@@ -66,18 +68,19 @@ static void
 use (Round *round, LokySynchronizer *object)
 {
   g_autoptr (GError) error = NULL;
-  LokyAcquireResult result
-      = LOKY_IS_LOCK (object)
-            ? loky_lock_acquire (LOKY_LOCK (object), soak_get_patience (), NULL, &error)
-            : loky_semaphore_acquire (LOKY_SEMAPHORE (object), soak_get_patience (), NULL, &error);
+  LokyAcquireResult result =
+      LOKY_IS_LOCK (object)
+          ? loky_lock_acquire (LOKY_LOCK (object), soak_get_patience (), NULL, &error)
+          : loky_semaphore_acquire (LOKY_SEMAPHORE (object), soak_get_patience (), NULL, &error);
 
-  if (!soak_expect (result != LOKY_ACQUIRE_RESULT_FAILED, "%s cannot be had: %s", G_OBJECT_TYPE_NAME (object),
-                    error != NULL ? error->message : ""))
+  if (!soak_expect (result != LOKY_ACQUIRE_RESULT_FAILED, "%s cannot be had: %s",
+                    G_OBJECT_TYPE_NAME (object), error != NULL ? error->message : ""))
     return;
   round->n_owners_died += result == LOKY_ACQUIRE_RESULT_OWNER_DIED;
   soak_expect (LOKY_IS_LOCK (object) ? loky_lock_release (LOKY_LOCK (object), &error)
                                      : loky_semaphore_release (LOKY_SEMAPHORE (object), &error),
-               "%s was not held: %s", G_OBJECT_TYPE_NAME (object), error != NULL ? error->message : "");
+               "%s was not held: %s", G_OBJECT_TYPE_NAME (object),
+               error != NULL ? error->message : "");
 }
 
 static void
@@ -124,8 +127,8 @@ one_holder_ends (Round *round)
     }
   settle (round, TRUE);
   use (round, object);
-  soak_expect (round->n_owners_died == 1, "the end of one holder of a %s was told to %u", G_OBJECT_TYPE_NAME (object),
-               round->n_owners_died);
+  soak_expect (round->n_owners_died == 1, "the end of one holder of a %s was told to %u",
+               G_OBJECT_TYPE_NAME (object), round->n_owners_died);
 }
 
 /* Killed at any instruction. */
@@ -146,8 +149,9 @@ some_are_killed (Round *round)
     }
   settle (round, TRUE);
   use (round, object);
-  soak_expect (round->n_owners_died <= n_killed, "%u ends of a holder were told, and %u workers killed",
-               round->n_owners_died, n_killed);
+  soak_expect (round->n_owners_died <= n_killed,
+               "%u ends of a holder were told, and %u workers killed", round->n_owners_died,
+               n_killed);
   if (LOKY_IS_SEMAPHORE (object))
     soak_expect (loky_semaphore_get_value (LOKY_SEMAPHORE (object)) == 1, "a semaphore of 1 has %u",
                  loky_semaphore_get_value (LOKY_SEMAPHORE (object)));
@@ -162,7 +166,8 @@ units_come_back (Round *round)
   g_autoptr (LokySemaphore) semaphore = loky_semaphore_new (n, NULL);
 
   submit (round, "sync.hold",
-          g_variant_new ("(hhus)", handle_of (semaphore), handle_of (round->ready), n_held, "kill"));
+          g_variant_new ("(hhus)", handle_of (semaphore), handle_of (round->ready), n_held,
+                         "kill"));
   for (guint i = 0; i < 4; i++)
     submit_acquire (round, LOKY_SYNCHRONIZER (semaphore));
   settle (round, TRUE);
@@ -179,7 +184,8 @@ units_come_back (Round *round)
                round->n_owners_died);
 }
 
-/* --- what is waited for --------------------------------------------------------------------------- */
+/* --- what is waited for
+ * --------------------------------------------------------------------------- */
 
 /* So many are about to wait, or have died. */
 static void
@@ -203,7 +209,8 @@ is_all_done (Round *round)
 static void
 waiters_are_woken (Round *round)
 {
-  g_autoptr (LokyLock) lock = g_rand_boolean (round->random) ? loky_lock_new (NULL) : loky_lock_new_recursive (NULL);
+  g_autoptr (LokyLock) lock =
+      g_rand_boolean (round->random) ? loky_lock_new (NULL) : loky_lock_new_recursive (NULL);
   g_autoptr (LokyCondition) condition = loky_condition_new (lock, NULL);
   gint64 end = g_get_monotonic_time () + soak_get_patience () * 1000;
   gboolean is_killed = FALSE;
@@ -216,7 +223,8 @@ waiters_are_woken (Round *round)
     is_killed = soak_kill (round->part, round->random, round->executor);
   while (!is_all_done (round) && g_get_monotonic_time () < end)
     {
-      if (!soak_expect (loky_lock_acquire (lock, soak_get_patience (), NULL, NULL) != LOKY_ACQUIRE_RESULT_FAILED,
+      if (!soak_expect (loky_lock_acquire (lock, soak_get_patience (), NULL, NULL) !=
+                            LOKY_ACQUIRE_RESULT_FAILED,
                         "the lock of a condition cannot be had"))
         break;
       if (g_rand_boolean (round->random))
@@ -295,7 +303,8 @@ barrier_is_met (Round *round)
   settle (round, FALSE);
 }
 
-/* -------------------------------------------------------------------------------------------------- */
+/* --------------------------------------------------------------------------------------------------
+ */
 
 gpointer
 soak_run_synchronizers (gpointer data)
@@ -308,7 +317,8 @@ soak_run_synchronizers (gpointer data)
 
   while (!soak_is_over ())
     {
-      round.executor = soak_draw_executor (random, N_WORKERS, "crash-policy", LOKY_CRASH_POLICY_REPLACE, NULL);
+      round.executor =
+          soak_draw_executor (random, N_WORKERS, "crash-policy", LOKY_CRASH_POLICY_REPLACE, NULL);
       part->is_spent = FALSE;
       for (guint i = 0; i < 20 && !part->is_spent && !soak_is_over (); i++)
         {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Values of GObject's types, by the executor's own reducers, by serializers and wrapped; some crash or hang the worker
- * that rebuilds them. */
+/* Values of GObject's types, by the executor's own reducers, by serializers and wrapped; some crash
+ * or hang the worker that rebuilds them. */
 
 #include "parts.h"
 
@@ -59,7 +59,8 @@ static gboolean
 has_serializer (SoakPart *part, const char *name)
 {
   LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, "serializer", name, NULL);
-  g_autoptr (LokyFuture) future = loky_executor_submit (executor, "fault.obey", g_variant_new_string ("ok"), NULL, NULL);
+  g_autoptr (LokyFuture) future =
+      loky_executor_submit (executor, "fault.obey", g_variant_new_string ("ok"), NULL, NULL);
 
   if (future != NULL)
     soak_expect_end (part, future, FALSE);
@@ -73,10 +74,13 @@ draw_kind (GRand *random)
 {
   int dice = g_rand_int_range (random, 0, 100);
 
-  return dice < 35 ? KIND_STRING : dice < 60 ? KIND_WRAPPED : dice < 75 ? KIND_POINT : dice < 90 ? KIND_WORD
-         : dice < 94                         ? KIND_CRASH
-         : dice < 96                         ? KIND_HANG
-                                             : KIND_UNREADABLE;
+  return dice < 35   ? KIND_STRING
+         : dice < 60 ? KIND_WRAPPED
+         : dice < 75 ? KIND_POINT
+         : dice < 90 ? KIND_WORD
+         : dice < 94 ? KIND_CRASH
+         : dice < 96 ? KIND_HANG
+                     : KIND_UNREADABLE;
 }
 
 static void
@@ -87,10 +91,11 @@ draw_value (GRand *random, Item *item, gboolean has_zstd, GValue *value)
 
   item->kind = draw_kind (random);
   item->x = g_rand_double (random);
-  item->text = item->kind == KIND_CRASH        ? g_strdup ("rebuild-segv")
-               : item->kind == KIND_HANG       ? g_strdup ("rebuild-hang")
-               : item->kind == KIND_UNREADABLE ? g_strdup ("rebuild-fail")
-                                               : g_strnfill ((gsize) g_rand_int_range (random, 0, 60000), 'x');
+  item->text = item->kind == KIND_CRASH  ? g_strdup ("rebuild-segv")
+               : item->kind == KIND_HANG ? g_strdup ("rebuild-hang")
+               : item->kind == KIND_UNREADABLE
+                   ? g_strdup ("rebuild-fail")
+                   : g_strnfill ((gsize) g_rand_int_range (random, 0, 60000), 'x');
   if (item->kind == KIND_STRING)
     init_string (value, item->text);
   else if (item->kind == KIND_WRAPPED)
@@ -99,7 +104,8 @@ draw_value (GRand *random, Item *item, gboolean has_zstd, GValue *value)
 
       init_string (&string, item->text);
       wrapper = loky_wrapper_new (&string, draw_serializer (random, has_zstd), &error);
-      soak_expect (wrapper != NULL, "nothing can be wrapped: %s", error != NULL ? error->message : "");
+      soak_expect (wrapper != NULL, "nothing can be wrapped: %s",
+                   error != NULL ? error->message : "");
       init_object (value, LOKY_TYPE_WRAPPER, wrapper);
     }
   else if (item->kind == KIND_POINT)
@@ -114,7 +120,8 @@ draw_value (GRand *random, Item *item, gboolean has_zstd, GValue *value)
 static gboolean
 submit_one (GRand *random, LokyExecutor *executor, gboolean has_zstd, Item *item)
 {
-  g_autoptr (LokyTaskOptions) options = g_object_new (LOKY_TYPE_TASK_OPTIONS, "cancel-grace", (gint64) 20, NULL);
+  g_autoptr (LokyTaskOptions) options =
+      g_object_new (LOKY_TYPE_TASK_OPTIONS, "cancel-grace", (gint64) 20, NULL);
   g_autoptr (GError) error = NULL;
   g_auto (GValue) value = G_VALUE_INIT;
 
@@ -122,7 +129,8 @@ submit_one (GRand *random, LokyExecutor *executor, gboolean has_zstd, Item *item
   if (item->kind == KIND_HANG)
     loky_task_options_set_timeout (options, 50);
   item->future = loky_executor_submit_values (executor, "reduce.echo", &value, 1, options, &error);
-  return soak_expect (item->future != NULL, "a value was refused: %s", error != NULL ? error->message : "");
+  return soak_expect (item->future != NULL, "a value was refused: %s",
+                      error != NULL ? error->message : "");
 }
 
 static gboolean
@@ -160,9 +168,11 @@ settle (SoakPart *part, Item *item, gboolean may_die)
   g_auto (GValue) value = G_VALUE_INIT;
 
   if (error == NULL && loky_future_dup_value (item->future, &value, &error))
-    soak_expect (item->kind < KIND_CRASH && is_same (item, &value), "another value came back, of kind %d", item->kind);
+    soak_expect (item->kind < KIND_CRASH && is_same (item, &value),
+                 "another value came back, of kind %d", item->kind);
   else
-    soak_expect (is_expected (part, item, error, may_die), "value of kind %d: %s", item->kind, error->message);
+    soak_expect (is_expected (part, item, error, may_die), "value of kind %d: %s", item->kind,
+                 error->message);
   g_clear_object (&item->future);
   g_clear_pointer (&item->text, g_free);
 }
@@ -197,8 +207,9 @@ soak_run_values (gpointer data)
 
       loky_reducer_registry_set_reduce_func (registry, TEST_TYPE_WORD, reduce_word, NULL, NULL);
       loky_reducer_registry_set_rebuild_func (registry, TEST_TYPE_WORD, rebuild_word, NULL, NULL);
-      executor = soak_draw_executor (random, (guint) g_rand_int_range (random, 1, 4), "serializer",
-                                     draw_serializer (random, has_zstd), "job-reducers", registry, NULL);
+      executor =
+          soak_draw_executor (random, (guint) g_rand_int_range (random, 1, 4), "serializer",
+                              draw_serializer (random, has_zstd), "job-reducers", registry, NULL);
       part->is_spent = FALSE;
       for (guint i = 0; i < 10 && !part->is_spent && !soak_is_over (); i++)
         play (part, random, executor, has_zstd);
