@@ -15,8 +15,8 @@
 /* So often is a change tried that others prevent; only in memory that somebody spoils is that not enough. */
 #define MAX_TRIES 10000
 
-#define ROUND_BITS 24
-#define ROUND_MASK ((1u << ROUND_BITS) - 1)
+#define ROUND_BITS LOKY_SEAT_ROUND_BITS
+#define ROUND_MASK LOKY_SEAT_ROUND_MASK
 #define COUNT_MASK 0xfffu
 
 G_STATIC_ASSERT (LOKY_SYNC_N_SEATS <= COUNT_MASK);

@@ -33,7 +33,12 @@ gboolean loky_sync_is_waiting (LokySync *sync, LokySyncSeat *seat, guint queue);
 /* Wakes the first @n in the queue that live, or as many as there are; how many. */
 guint loky_sync_wake_first (LokySync *sync, guint queue, guint n);
 
-/* Whether one in the queue is dead. Forgets the dead of others, whose numbers come round again. */
-gboolean loky_sync_has_dead (LokySync *sync, guint queue);
+/* The numbers of rounds come round again. */
+#define LOKY_SEAT_ROUND_BITS 24
+#define LOKY_SEAT_ROUND_MASK ((1u << LOKY_SEAT_ROUND_BITS) - 1)
+
+/* Whether one in the round is dead. Forgets the dead of earlier rounds; those of later ones are not the caller's, who
+ * may be late. */
+gboolean loky_sync_has_dead (LokySync *sync, guint round);
 
 G_END_DECLS

@@ -151,8 +151,16 @@ loky_sync_wake_first (LokySync *sync, guint queue, guint n)
   return n_woken;
 }
 
+static gboolean
+is_earlier (guint32 round, guint32 than)
+{
+  guint32 n_since = (than - round) & LOKY_SEAT_ROUND_MASK;
+
+  return n_since != 0 && n_since <= LOKY_SEAT_ROUND_MASK / 2;
+}
+
 gboolean
-loky_sync_has_dead (LokySync *sync, guint queue)
+loky_sync_has_dead (LokySync *sync, guint round)
 {
   LokySyncCensus census = { 0 };
 
@@ -163,9 +171,10 @@ loky_sync_has_dead (LokySync *sync, guint queue)
 
       if (word == 0 || loky_sync_is_alive (sync, get_owner (word), &census))
         continue;
-      if ((guint32) word >> 2 == queue)
+      if ((guint32) word >> 2 == round)
         return TRUE;
-      swap (seat, word, 0);
+      if (is_earlier ((guint32) word >> 2, round))
+        swap (seat, word, 0);
     }
   return FALSE;
 }

@@ -326,8 +326,27 @@ test_seats_of_the_dead (void)
   g_assert_cmpuint (seat->word, ==, 0);
   seat->word = seat_word (dead, 5, LOKY_SEAT_WAITING);
   g_assert_true (loky_sync_has_dead (sync, 5));
-  g_assert_false (loky_sync_has_dead (sync, 0));
+  g_assert_false (loky_sync_has_dead (sync, 6));
   g_assert_cmpuint (seat->word, ==, 0);
+}
+
+/* Who has not left the last round yet does not forget who died in the next one, or that would pass without him. */
+static void
+test_late_ones_forget_nobody (void)
+{
+  static const guint rounds[] = { 1, 7, LOKY_SEAT_ROUND_MASK, 0 };
+  g_autoptr (LokySync) sync = loky_sync_new (LOKY_SYNC_BARRIER, 3, NULL);
+  LokySyncOwner dead = (7 << 10) | ((sync->place + 1) % LOKY_SYNC_N_PLACES);
+  LokySyncSeat *seat = &sync->memory->seats[3];
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rounds); i++)
+    {
+      seat->word = seat_word (dead, rounds[i], LOKY_SEAT_WAITING);
+      g_assert_false (loky_sync_has_dead (sync, (rounds[i] - 1) & LOKY_SEAT_ROUND_MASK));
+      g_assert_true (loky_sync_has_dead (sync, rounds[i]));
+      g_assert_false (loky_sync_has_dead (sync, (rounds[i] + 1) & LOKY_SEAT_ROUND_MASK));
+      g_assert_cmpuint (seat->word, ==, 0);
+    }
 }
 
 /* First come, first woken; the dead, other queues, and who does not wait yet, are passed over. */
@@ -591,6 +610,7 @@ main (int argc, char **argv)
   g_test_add_func ("/loky/sync-memory/alive-until-killed", test_alive_until_killed);
   g_test_add_func ("/loky/sync-memory/copies-do-not-count", test_copies_do_not_count);
   g_test_add_func ("/loky/sync-memory/seats-of-the-dead", test_seats_of_the_dead);
+  g_test_add_func ("/loky/sync-memory/late-ones-forget-nobody", test_late_ones_forget_nobody);
   g_test_add_func ("/loky/sync-memory/wakes-in-order", test_wakes_in_order);
   g_test_add_func ("/loky/sync-memory/event-not-missed", test_event_not_missed);
   g_test_add_func ("/loky/sync-memory/nobody-woke", test_nobody_woke);
