@@ -92,7 +92,6 @@ struct _LokyFuture
   /* constant from the submission on */
   guint8 is_chunk; /* args are an array of those of items; nobody outside sees such a future */
   guint8 is_item;  /* of a chunk, that has succeeded */
-  guint8 has_room; /* in the backlog, until it was submitted */
 
   /* atomic */
   guint news;

@@ -469,14 +469,18 @@ loky_pool_turn_run (LokyPoolTurn *turn)
   LokyPool *self = turn->pool;
   gint64 deadline;
 
-  /* Answers to questions append to the array while it is walked. */
-  for (guint i = 0; i < self->actions->len; i++)
+  do
     {
-      LokyAction action = g_array_index (self->actions, LokyAction, i);
+      /* Answers to questions append to the array while it is walked. */
+      for (guint i = 0; i < self->actions->len; i++)
+        {
+          LokyAction action = g_array_index (self->actions, LokyAction, i);
 
-      run_action (turn, &action);
+          run_action (turn, &action);
+        }
+      g_array_set_size (self->actions, 0);
     }
-  g_array_set_size (self->actions, 0);
+  while (self->room_waits.length > 0 && loky_pool_submit_waiting_locked (self, turn->now, &turn->waits));
 
   deadline = loky_scheduler_get_deadline (self->scheduler);
   if (deadline >= 0 && (self->timer < 0 || deadline < self->timer))
@@ -484,7 +488,7 @@ loky_pool_turn_run (LokyPoolTurn *turn)
   if (self->is_finished && !self->has_thread)
     self->is_over = TRUE;
   note_changes (turn);
-  if (self->waits != NULL || self->room_waits.length > 0)
+  if (self->waits != NULL)
     loky_pool_check_waits_locked (self, &turn->waits);
 }
 

@@ -157,7 +157,6 @@ struct _LokyPool
   GArray *growths;              /* of LokyGrowth, that were not taken */
   guint max_backlog;            /* 0: any */
   GQueue room_waits;            /* of LokyPoolWait, for room in the backlog; first come, first served */
-  guint n_granted;              /* rooms that were given to such, and not used yet */
   GPtrArray *refusals;
   GError *broken;     /* why the executor is */
   guint n_abandoned;
@@ -373,6 +372,8 @@ char *loky_pool_describe_place (LokyPoolWorker *worker, const char *prefix);
 
 /* Ends the waits whose condition holds; called by turn_run. */
 void loky_pool_check_waits_locked (LokyPool *self, GSList **over);
+/* Submits tasks that wait for room for which there is some; the same. FALSE: none. */
+gboolean loky_pool_submit_waiting_locked (LokyPool *self, gint64 now, GSList **over);
 void loky_pool_end_waits (GSList *over);
 
 /* With the lock: what a task ends with that a broken executor cannot run. */

@@ -150,12 +150,17 @@ gboolean loky_pool_submit (LokyPool *self,
                            const LokyTaskTraits *traits,
                            gboolean has_mailbox,
                            GError **error);
+/* The same when there is room in the backlog, by whoever makes it: nobody has to iterate a context for that. @gtask
+ * returns the future, whose news go to its context; or an error. Takes over @future and @gtask. */
+void loky_pool_submit_async (LokyPool *self,
+                             LokyFuture *future,
+                             const char *task,
+                             const LokyTaskTraits *traits,
+                             GTask *gtask);
 gboolean loky_pool_cancel (LokyPool *self, LokyFuture *future);
 /* Of the tasks of one name, or with NULL of all; a new one. */
 LokyStatistics *loky_pool_dup_statistics (LokyPool *self, const char *task);
 char **loky_pool_dup_task_names (LokyPool *self);
-/* Room that was waited for and is not used. */
-void loky_pool_give_room_back (LokyPool *self);
 /* A future that has failed with @error already. */
 LokyFuture *loky_pool_make_failed (LokyPool *self, const char *task, const GError *error);
 /* For what is told in @context, which must not go before it was posted; a reference. */
@@ -168,7 +173,7 @@ gdouble loky_pool_get_task_progress_locked (LokyPool *self, LokySchedulerTask *t
 typedef enum
 {
   LOKY_POOL_WARM,
-  LOKY_POOL_HAS_ROOM, /* for one task, whose future has_room is to be set; or give it back */
+  LOKY_POOL_HAS_ROOM, /* of loky_pool_submit_async() only */
   LOKY_POOL_SHUT_DOWN,
 } LokyPoolCondition;
 

@@ -23,12 +23,17 @@
  * to be woken takes more than all of these. */
 #define LOCK_TRIES 100
 
-/* Somebody who waits for the pool to be warm or shut down: a GTask, or a thread. */
+/* Somebody who waits for the pool to be warm or shut down, or for room for a task: a GTask, or, but for room, a
+ * thread. */
 typedef struct
 {
   gatomicrefcount ref_count;
   LokyPool *pool;
   LokyPoolCondition condition;
+  LokyFuture *future; /* that is to be submitted, with what follows; a reference */
+  char *name;
+  LokyTaskTraits traits;
+  LokyMailboxItem submitted; /* tells that it was */
   GTask *task;
   GSource *cancellation;
   GCond cond;
@@ -698,47 +703,51 @@ check_open_locked (LokyPool *self, const char *what, GError **error)
     }
 }
 
-/* For how many more tasks there is room. */
-static guint64
-count_room_locked (LokyPool *self)
+/* Whether one more task may wait. */
+static gboolean
+has_room_locked (LokyPool *self)
 {
   guint64 n_pending
       = loky_scheduler_get_n_tasks (self->scheduler) - loky_scheduler_get_n_busy (self->scheduler);
 
-  if (self->max_backlog == 0)
-    return G_MAXUINT64;
-  n_pending += self->n_granted;
-  return n_pending < self->max_backlog ? self->max_backlog - n_pending : 0;
+  return self->max_backlog == 0 || n_pending < self->max_backlog;
 }
 
-/* The items of a map have a listener. Who has waited is not overtaken. */
+/* The items of a map have a listener. */
 static gboolean
 check_room_locked (LokyPool *self, LokyFuture *future, GError **error)
 {
-  if (future->has_room)
-    {
-      future->has_room = FALSE;
-      self->n_granted--;
-      return TRUE;
-    }
-  if (future->listener != NULL || count_room_locked (self) > 0)
+  if (future->listener != NULL || has_room_locked (self))
     return TRUE;
   g_set_error (error, LOKY_ERROR, LOKY_ERROR_BACKLOG_FULL,
                "The task cannot be submitted: %u tasks wait already", self->max_backlog);
   return FALSE;
 }
 
-void
-loky_pool_give_room_back (LokyPool *self)
+/* @context: where its news go; NULL for nowhere. */
+static void
+submit_locked (LokyPool *self,
+               LokyFuture *future,
+               const char *task,
+               const LokyTaskTraits *traits,
+               GMainContext *context,
+               gint64 now)
 {
-  LokyPoolTurn turn;
-
-  if (loky_pool_is_foreign (self))
-    return;
-  /* Which looks who else waits for it. */
-  loky_pool_turn_begin (self, &turn);
-  self->n_granted--;
-  loky_pool_turn_end (&turn);
+  future->pool = loky_pool_ref (self);
+  future->function = ensure_function_locked (self, task, traits);
+  future->task.function = &future->function->scheduling;
+  if (context != NULL)
+    {
+      future->mailbox = loky_pool_ensure_mailbox_locked (self, context);
+      /* Until it was posted: a context must not go while it is woken. */
+      future->context = g_main_context_ref (context);
+    }
+  g_object_ref (future);
+  future->function->statistics->n_submitted += MAX (future->task.n_items, 1);
+  if (future->waiters != NULL)
+    loky_pool_listen_locked (self, future->waiters);
+  LOKY_PROBE_TASK_QUEUED (future, future->function->name);
+  loky_scheduler_submit (self->scheduler, &future->task, now, self->actions);
 }
 
 gboolean
@@ -763,23 +772,7 @@ loky_pool_submit (LokyPool *self,
                 check_room_locked (self, future, error) &&
                 loky_pool_ensure_thread_locked (self, error);
   if (is_accepted)
-    {
-      future->pool = loky_pool_ref (self);
-      future->function = ensure_function_locked (self, task, traits);
-      future->task.function = &future->function->scheduling;
-      if (context != NULL)
-        {
-          future->mailbox = loky_pool_ensure_mailbox_locked (self, context);
-          /* Until it was posted: a context must not go while it is woken. */
-          future->context = g_main_context_ref (context);
-        }
-      g_object_ref (future);
-      future->function->statistics->n_submitted += MAX (future->task.n_items, 1);
-      if (future->waiters != NULL)
-        loky_pool_listen_locked (self, future->waiters);
-      LOKY_PROBE_TASK_QUEUED (future, future->function->name);
-      loky_scheduler_submit (self->scheduler, &future->task, turn.now, self->actions);
-    }
+    submit_locked (self, future, task, traits, context, turn.now);
   loky_pool_turn_end (&turn);
   g_clear_pointer (&context, g_main_context_unref);
   return is_accepted;
@@ -885,6 +878,8 @@ pool_wait_unref (LokyPoolWait *wait)
   if (!g_atomic_ref_count_dec (&wait->ref_count))
     return;
   g_clear_object (&wait->task);
+  g_clear_object (&wait->future);
+  g_free (wait->name);
   g_clear_error (&wait->error);
   g_clear_pointer (&wait->cancellation, g_source_unref);
   g_cond_clear (&wait->cond);
@@ -922,22 +917,44 @@ check_wait_locked (LokyPool *self, LokyPoolWait *wait)
   return loky_scheduler_is_warm (self->scheduler);
 }
 
+/* In the task's context, by a source of it: the callback is called at once, and before any news of the future, which
+ * come by the same mailbox. */
 static void
-check_room_waits_locked (LokyPool *self, GSList **over)
+tell_submitted (LokyMailboxItem *item)
+{
+  LokyPoolWait *wait = (LokyPoolWait *) ((char *) item - G_STRUCT_OFFSET (LokyPoolWait, submitted));
+
+  if (wait->cancellation != NULL)
+    g_source_destroy (wait->cancellation);
+  g_task_return_pointer (wait->task, g_steal_pointer (&wait->future), g_object_unref);
+  pool_wait_unref (wait);
+}
+
+gboolean
+loky_pool_submit_waiting_locked (LokyPool *self, gint64 now, GSList **over)
 {
   gboolean is_open = loky_scheduler_get_state (self->scheduler) == LOKY_EXECUTOR_STATE_OPEN;
-  GSList *granted = NULL;
+  gboolean is_submitted = FALSE;
+  GSList *ended = NULL;
 
-  while (self->room_waits.length > 0 && (!is_open || count_room_locked (self) > 0))
+  while (self->room_waits.length > 0 && (!is_open || has_room_locked (self)))
     {
       LokyPoolWait *wait = g_queue_pop_head (&self->room_waits);
 
-      wait->is_over = TRUE;
-      if (check_open_locked (self, "The task cannot be submitted", &wait->error))
-        self->n_granted++;
-      granted = g_slist_prepend (granted, wait);
+      if (!check_open_locked (self, "The task cannot be submitted", &wait->error) ||
+          !loky_pool_ensure_thread_locked (self, &wait->error))
+        {
+          ended = g_slist_prepend (ended, wait);
+          continue;
+        }
+      submit_locked (self, wait->future, wait->name, &wait->traits, g_task_get_context (wait->task), now);
+      is_submitted = TRUE;
+      /* The task holds the context, so that this only arms its source. */
+      wait->submitted.deliver = tell_submitted;
+      loky_mailbox_post (wait->future->mailbox, &wait->submitted);
     }
-  *over = g_slist_concat (*over, g_slist_reverse (granted));
+  *over = g_slist_concat (*over, g_slist_reverse (ended));
+  return is_submitted;
 }
 
 void
@@ -957,8 +974,6 @@ loky_pool_check_waits_locked (LokyPool *self, GSList **over)
       *over = g_slist_concat (l, *over);
       g_cond_signal (&wait->cond);
     }
-  if (self->room_waits.length > 0)
-    check_room_waits_locked (self, over);
 }
 
 void
@@ -1003,21 +1018,13 @@ pool_wait_cancelled_cb (GCancellable *cancellable, gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-void
-loky_pool_wait_async (LokyPool *self, LokyPoolCondition condition, GTask *task)
+/* Takes over both. */
+static void
+begin_wait (LokyPool *self, LokyPoolWait *wait, GTask *task)
 {
   GCancellable *cancellable = g_task_get_cancellable (task);
-  g_autoptr (GError) error = NULL;
-  LokyPoolWait *wait;
   LokyPoolTurn turn;
 
-  if (!loky_pool_check_process (self, &error))
-    {
-      g_task_return_error (task, g_steal_pointer (&error));
-      g_object_unref (task);
-      return;
-    }
-  wait = pool_wait_new (self, condition);
   wait->task = task;
   g_task_set_check_cancellable (task, FALSE);
   if (cancellable != NULL)
@@ -1029,13 +1036,53 @@ loky_pool_wait_async (LokyPool *self, LokyPoolCondition condition, GTask *task)
                              (GDestroyNotify) pool_wait_unref);
     }
   loky_pool_turn_begin (self, &turn);
-  if (condition == LOKY_POOL_HAS_ROOM)
+  if (wait->future != NULL)
     g_queue_push_tail (&self->room_waits, wait);
   else
     self->waits = g_slist_prepend (self->waits, wait);
   if (wait->cancellation != NULL)
     g_source_attach (wait->cancellation, g_task_get_context (task));
   loky_pool_turn_end (&turn);
+}
+
+static gboolean
+check_process_of (LokyPool *self, GTask *task)
+{
+  GError *error = NULL;
+
+  if (loky_pool_check_process (self, &error))
+    return TRUE;
+  g_task_return_error (task, error);
+  g_object_unref (task);
+  return FALSE;
+}
+
+void
+loky_pool_wait_async (LokyPool *self, LokyPoolCondition condition, GTask *task)
+{
+  if (check_process_of (self, task))
+    begin_wait (self, pool_wait_new (self, condition), task);
+}
+
+void
+loky_pool_submit_async (LokyPool *self,
+                        LokyFuture *future,
+                        const char *name,
+                        const LokyTaskTraits *traits,
+                        GTask *task)
+{
+  LokyPoolWait *wait;
+
+  if (!check_process_of (self, task))
+    {
+      g_object_unref (future);
+      return;
+    }
+  wait = pool_wait_new (self, LOKY_POOL_HAS_ROOM);
+  wait->future = future;
+  wait->name = g_strdup (name);
+  wait->traits = *traits;
+  begin_wait (self, wait, task);
 }
 
 static void

@@ -161,37 +161,43 @@ shutdown_ends_the_wait_for_room (LokyFixture *fixture, gconstpointer data)
   loky_fixture_end_executor (executor, LOKY_SHUTDOWN_KILL);
 }
 
-/* The room that they were given goes to who waits behind them. */
+/* Who does not iterate his context has what he asked for, and no room besides: that goes to who waits behind him. */
 static void
-room_that_is_not_used_is_given_back (LokyFixture *fixture, gconstpointer data)
+who_does_not_look_holds_no_room (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GMainContext) other = g_main_context_new ();
   g_autoptr (LokyFuture) running = NULL;
   LokyExecutor *executor = make_busy (&running);
   LokyFuture *futures[MAX_BACKLOG];
-  Told given_up[MAX_BACKLOG];
+  Told others[MAX_BACKLOG];
   Told last;
 
   for (guint i = 0; i < MAX_BACKLOG; i++)
     futures[i] = submit (executor, NULL);
+  g_main_context_push_thread_default (other);
   for (guint i = 0; i < MAX_BACKLOG; i++)
-    submit_async (executor, cancellable, &given_up[i]);
+    submit_async (executor, NULL, &others[i]);
+  g_main_context_pop_thread_default (other);
   submit_async (executor, NULL, &last);
-  /* All is granted while nobody iterates the context, and the executor has nothing to do any more. */
   loky_future_cancel (running);
   g_assert_true (loky_wait (futures, MAX_BACKLOG, LOKY_WAIT_ALL_COMPLETED, -1, NULL, NULL));
-  g_cancellable_cancel (cancellable);
   loky_fixture_wait_for (is_over, &last);
   g_assert_no_error (last.error);
+  g_assert_true (loky_future_wait (last.future, -1, NULL, NULL));
+  g_object_unref (last.future);
+  g_assert_cmpint (others[0].n_over, ==, 0);
   for (guint i = 0; i < MAX_BACKLOG; i++)
     {
-      loky_fixture_wait_for (is_over, &given_up[i]);
-      g_assert_error (given_up[i].error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-      g_clear_error (&given_up[i].error);
+      while (others[i].n_over == 0)
+        g_main_context_iteration (other, TRUE);
+      /* They came before the last one. */
+      g_assert_cmpint (loky_future_get_state (others[i].future), ==, LOKY_FUTURE_STATE_SUCCEEDED);
+      g_object_unref (others[i].future);
       g_object_unref (futures[i]);
     }
-  g_object_unref (last.future);
   loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+  while (g_main_context_iteration (other, FALSE))
+    ;
 }
 
 static void
@@ -206,6 +212,50 @@ what_was_submitted_is_told (LokyFixture *fixture, gconstpointer data)
   g_assert_no_error (told.error);
   g_assert_true (loky_future_wait (told.future, -1, NULL, NULL));
   g_object_unref (told.future);
+}
+
+typedef struct
+{
+  Told told;
+  gint n_done;
+} Heard;
+
+static gboolean
+is_heard (gpointer data)
+{
+  return ((Heard *) data)->n_done == 1;
+}
+
+static void
+done_cb (LokyFuture *future, gpointer user_data)
+{
+  ((Heard *) user_data)->n_done++;
+}
+
+static void
+listening_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Heard *heard = user_data;
+
+  submitted_cb (source, result, &heard->told);
+  g_signal_connect (heard->told.future, "done", G_CALLBACK (done_cb), heard);
+}
+
+/* However soon it has ended, its end is told after that it was submitted. */
+static void
+end_is_told_afterwards (LokyFixture *fixture, gconstpointer data)
+{
+  for (guint i = 0; i < 20; i++)
+    {
+      Heard heard = { { 0 } };
+
+      loky_executor_submit_async (fixture->executor, "demo.echo", g_variant_new_string ("x"), NULL, NULL,
+                                  listening_cb, &heard);
+      while (loky_executor_get_n_pending (fixture->executor) + loky_executor_get_n_running (fixture->executor) > 0)
+        g_usleep (100);
+      loky_fixture_wait_for (is_heard, &heard);
+      g_object_unref (heard.told.future);
+    }
 }
 
 typedef struct
@@ -282,8 +332,9 @@ main (int argc, char **argv)
   LOKY_FIXTURE_ADD ("/loky/backlog/async-waits-for-room", async_submission_waits_for_room);
   LOKY_FIXTURE_ADD ("/loky/backlog/wait-can-be-cancelled", wait_for_room_can_be_cancelled);
   LOKY_FIXTURE_ADD ("/loky/backlog/shutdown-ends-the-wait", shutdown_ends_the_wait_for_room);
-  LOKY_FIXTURE_ADD ("/loky/backlog/unused-room", room_that_is_not_used_is_given_back);
+  LOKY_FIXTURE_ADD ("/loky/backlog/who-does-not-look", who_does_not_look_holds_no_room);
   LOKY_FIXTURE_ADD ("/loky/backlog/submitted-is-told", what_was_submitted_is_told);
+  LOKY_FIXTURE_ADD ("/loky/backlog/end-is-told-afterwards", end_is_told_afterwards);
   LOKY_FIXTURE_ADD ("/loky/backlog/any-thread", any_thread_may_submit);
   LOKY_FIXTURE_ADD ("/loky/backlog/maps-are-not-held-up", maps_are_not_held_up);
 
