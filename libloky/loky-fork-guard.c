@@ -95,22 +95,33 @@ loky_fork_guard_get_generation (void)
   return generation;
 }
 
-void
-loky_fork_guard_remove (int fd)
+static void
+remove_locked (int fd)
 {
   gsize word = (gsize) fd / BITS;
 
-  if (fd < 0)
-    return;
-  pthread_mutex_lock (&lock);
   if (word < n_words)
     guarded[word] &= ~(G_GUINT64_CONSTANT (1) << (fd % BITS));
-  pthread_mutex_unlock (&lock);
 }
 
 void
+loky_fork_guard_remove (int fd)
+{
+  if (fd < 0)
+    return;
+  pthread_mutex_lock (&lock);
+  remove_locked (fd);
+  pthread_mutex_unlock (&lock);
+}
+
+/* Both at once: a copy that is forked in between would keep it. */
+void
 loky_fork_guard_close (int *fd)
 {
-  loky_fork_guard_remove (*fd);
+  if (*fd < 0)
+    return;
+  pthread_mutex_lock (&lock);
+  remove_locked (*fd);
   loky_close_fd (fd);
+  pthread_mutex_unlock (&lock);
 }
