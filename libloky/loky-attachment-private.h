@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a value refers to by values of type “h” and takes with it: buffers and synchronizers, of which this tells no
- * more than their kinds apart. Each has one descriptor, of memory. Callable from any thread. */
+/* What a value refers to by values of type “h” and takes with it: buffers, synchronizers and descriptors, of which this
+ * tells no more than their kinds apart. Each has one descriptor, of memory unless it is one itself. Callable from any
+ * thread. */
 
 #include <glib-object.h>
 
@@ -24,7 +25,7 @@ GObject *loky_attachment_lookup (gint32 handle);
 /* Over what a peer sent, after checking it. Takes over @fd. */
 GObject *loky_attachment_new_received (int fd, const LokyBufferRecord *record, GError **error);
 
-/* For one that came from a peer that is not trusted; see loky_buffer_check_whole(). */
+/* For one that came from a peer that is not trusted: no descriptor, and loky_buffer_check_whole(). */
 gboolean loky_attachment_check_whole (GObject *object, GError **error);
 
 gint32 loky_attachment_get_handle (GObject *object);
@@ -45,5 +46,12 @@ gboolean loky_attachment_collect (GVariant *value,
                                   GPtrArray *received,
                                   GPtrArray **attachments,
                                   GError **error);
+
+/* The same for a result, which must refer to no descriptor: LOKY_ERROR_INVALID_RESULT. */
+gboolean loky_attachment_collect_result (GVariant *value,
+                                         GPtrArray *received,
+                                         GPtrArray **attachments,
+                                         GError **error);
+gboolean loky_attachment_check_result (GObject *object, GError **error);
 
 G_END_DECLS

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "loky-buffer-private.h"
+#include "loky-descriptor-private.h"
 #include "loky-error.h"
 #include "loky-frame-private.h"
 #include "loky-synchronizer-private.h"
@@ -126,12 +127,19 @@ loky_attachment_new_received (int fd, const LokyBufferRecord *record, GError **e
   if (record->part == LOKY_PART_BUFFER)
     return (GObject *) loky_buffer_new_received (loky_steal_fd (&owned), record->handle, record->size,
                                                  error);
+  if (record->part == LOKY_PART_DESCRIPTOR)
+    return (GObject *) loky_descriptor_new_received (loky_steal_fd (&owned), record, error);
   return (GObject *) loky_synchronizer_new_received (loky_steal_fd (&owned), record, error);
 }
 
 gboolean
 loky_attachment_check_whole (GObject *object, GError **error)
 {
+  if (LOKY_IS_DESCRIPTOR (object))
+    {
+      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "A descriptor came with a result");
+      return FALSE;
+    }
   /* The memory of a synchronizer was looked at already, and is written anyway. */
   return !LOKY_IS_BUFFER (object) || loky_buffer_check_whole (LOKY_BUFFER (object), error);
 }
@@ -141,19 +149,27 @@ loky_attachment_get_handle (GObject *object)
 {
   if (LOKY_IS_BUFFER (object))
     return loky_buffer_get_handle (LOKY_BUFFER (object));
+  if (LOKY_IS_DESCRIPTOR (object))
+    return loky_descriptor_get_handle (LOKY_DESCRIPTOR (object));
   return loky_synchronizer_get_handle (LOKY_SYNCHRONIZER (object));
 }
 
 void
 loky_attachment_describe (GObject *object, LokyBufferRecord *record)
 {
-  gboolean is_buffer = LOKY_IS_BUFFER (object);
-
-  *record = (LokyBufferRecord){
-    .handle = loky_attachment_get_handle (object),
-    .part = is_buffer ? LOKY_PART_BUFFER : LOKY_SYNCHRONIZER (object)->part,
-    .size = is_buffer ? loky_buffer_get_size (LOKY_BUFFER (object)) : LOKY_SYNC_SIZE,
-  };
+  *record = (LokyBufferRecord){ .handle = loky_attachment_get_handle (object) };
+  if (LOKY_IS_BUFFER (object))
+    {
+      record->part = LOKY_PART_BUFFER;
+      record->size = loky_buffer_get_size (LOKY_BUFFER (object));
+    }
+  else if (LOKY_IS_DESCRIPTOR (object))
+    record->part = LOKY_PART_DESCRIPTOR;
+  else
+    {
+      record->part = LOKY_SYNCHRONIZER (object)->part;
+      record->size = LOKY_SYNC_SIZE;
+    }
 }
 
 int
@@ -161,12 +177,16 @@ loky_attachment_get_fd (GObject *object)
 {
   if (LOKY_IS_BUFFER (object))
     return loky_buffer_get_fd (LOKY_BUFFER (object));
+  if (LOKY_IS_DESCRIPTOR (object))
+    return loky_descriptor_get_fd (LOKY_DESCRIPTOR (object));
   return LOKY_SYNCHRONIZER (object)->sync->fd;
 }
 
 gboolean
 loky_attachment_seal (GObject *object, GError **error)
 {
+  if (LOKY_IS_DESCRIPTOR (object))
+    return loky_descriptor_check_sendable (LOKY_DESCRIPTOR (object), error);
   return !LOKY_IS_BUFFER (object) || loky_buffer_seal (LOKY_BUFFER (object), error);
 }
 
@@ -203,8 +223,22 @@ loky_attachment_find (GPtrArray *attachments, gint32 handle, GType type, GError 
   return NULL;
 }
 
+gboolean
+loky_attachment_check_result (GObject *object, GError **error)
+{
+  if (!LOKY_IS_DESCRIPTOR (object))
+    return TRUE;
+  g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
+                       "A descriptor can be sent with the arguments of a task only, not with a result");
+  return FALSE;
+}
+
 static gboolean
-collect_one (gint32 handle, GPtrArray *received, GPtrArray **attachments, GError **error)
+collect_one (gint32 handle,
+             GPtrArray *received,
+             gboolean is_result,
+             GPtrArray **attachments,
+             GError **error)
 {
   g_autoptr (GObject) found = find (*attachments, handle);
 
@@ -214,8 +248,8 @@ collect_one (gint32 handle, GPtrArray *received, GPtrArray **attachments, GError
   if (found == NULL)
     found = loky_attachment_lookup (handle);
   if (found == NULL)
-    return fail_unknown (error, handle, "buffer or synchronizer");
-  if (!loky_attachment_seal (found, error))
+    return fail_unknown (error, handle, "buffer, synchronizer or descriptor");
+  if ((is_result && !loky_attachment_check_result (found, error)) || !loky_attachment_seal (found, error))
     return FALSE;
 
   if (*attachments == NULL)
@@ -223,7 +257,7 @@ collect_one (gint32 handle, GPtrArray *received, GPtrArray **attachments, GError
   if ((*attachments)->len >= LOKY_FRAME_MAX_FDS - 1)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE,
-                   "A value can refer to at most %u buffers and synchronizers", LOKY_FRAME_MAX_FDS - 1);
+                   "A value can refer to at most %u buffers, synchronizers and descriptors", LOKY_FRAME_MAX_FDS - 1);
       return FALSE;
     }
   g_ptr_array_add (*attachments, g_steal_pointer (&found));
@@ -237,20 +271,40 @@ may_hold_handles (const char *type)
 }
 
 static gboolean
-collect (GVariant *value, GPtrArray *received, GPtrArray **attachments, GError **error)
+collect (GVariant *value,
+         GPtrArray *received,
+         gboolean is_result,
+         GPtrArray **attachments,
+         GError **error)
 {
   if (!may_hold_handles (g_variant_get_type_string (value)))
     return TRUE;
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_HANDLE))
-    return collect_one (g_variant_get_handle (value), received, attachments, error);
+    return collect_one (g_variant_get_handle (value), received, is_result, attachments, error);
 
   for (gsize i = 0; i < g_variant_n_children (value); i++)
     {
       g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
 
-      if (!collect (child, received, attachments, error))
+      if (!collect (child, received, is_result, attachments, error))
         return FALSE;
     }
+  return TRUE;
+}
+
+static gboolean
+collect_all (GVariant *value,
+             GPtrArray *received,
+             gboolean is_result,
+             GPtrArray **attachments,
+             GError **error)
+{
+  g_autoptr (GPtrArray) found = NULL;
+
+  *attachments = NULL;
+  if (!collect (value, received, is_result, &found, error))
+    return FALSE;
+  *attachments = g_steal_pointer (&found);
   return TRUE;
 }
 
@@ -260,11 +314,14 @@ loky_attachment_collect (GVariant *value,
                          GPtrArray **attachments,
                          GError **error)
 {
-  g_autoptr (GPtrArray) found = NULL;
+  return collect_all (value, received, FALSE, attachments, error);
+}
 
-  *attachments = NULL;
-  if (!collect (value, received, &found, error))
-    return FALSE;
-  *attachments = g_steal_pointer (&found);
-  return TRUE;
+gboolean
+loky_attachment_collect_result (GVariant *value,
+                                GPtrArray *received,
+                                GPtrArray **attachments,
+                                GError **error)
+{
+  return collect_all (value, received, TRUE, attachments, error);
 }

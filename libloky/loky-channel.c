@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "loky-attachment-private.h"
+#include "loky-close-private.h"
 #include "loky-error.h"
 #include "loky-util-private.h"
 
@@ -113,23 +114,6 @@ clear_items (GQueue *queue)
     item_free (item);
 }
 
-static gpointer
-close_cb (gpointer data)
-{
-  close (GPOINTER_TO_INT (data));
-  return NULL;
-}
-
-/* Closing a descriptor that a hostile peer made may block, by SO_LINGER for one. */
-static void
-close_apart (int fd)
-{
-  GThread *thread = g_thread_try_new ("loky-close", close_cb, GINT_TO_POINTER (fd), NULL);
-
-  if (thread != NULL)
-    g_thread_unref (thread);
-}
-
 /* What was sent and not read goes with the socket, and with it the descriptors that are on their way. */
 static void
 close_socket (LokyChannel *self)
@@ -139,7 +123,7 @@ close_socket (LokyChannel *self)
   /* Nothing more comes after the look. */
   shutdown (self->fd, SHUT_RDWR);
   if (self->memory_only && ioctl (self->fd, FIONREAD, &unread) == 0 && unread > 0)
-    close_apart (loky_steal_fd (&self->fd));
+    loky_close_apart (loky_steal_fd (&self->fd));
   else
     loky_close_fd (&self->fd);
 }
@@ -696,7 +680,8 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
           memcpy (&fd, CMSG_DATA (header) + i * sizeof (int), sizeof (int));
           if (self->memory_only && fcntl (fd, F_GET_SEALS) < 0)
             {
-              close_apart (fd);
+              /* Closing one that a hostile peer made may block, by SO_LINGER for one. */
+              loky_close_apart (fd);
               is_memory = FALSE;
               continue;
             }

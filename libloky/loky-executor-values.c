@@ -5,9 +5,13 @@
 #include "loky-executor-private.h"
 #include "loky-reducer-private.h"
 
-/* A tuple of the reduced values, floating. */
+/* A tuple of the reduced values, floating. @kept: what has to live until they are submitted. */
 static GVariant *
-reduce_values (LokyReducerRegistry *registry, const GValue *values, gsize n_values, GError **error)
+reduce_values (LokyReducerRegistry *registry,
+               const GValue *values,
+               gsize n_values,
+               GPtrArray *kept,
+               GError **error)
 {
   GVariantBuilder builder;
 
@@ -15,7 +19,7 @@ reduce_values (LokyReducerRegistry *registry, const GValue *values, gsize n_valu
   for (gsize i = 0; i < n_values; i++)
     {
       g_autoptr (GVariant) reduced
-          = loky_reduce_value (registry, &values[i], LOKY_PLACE_APPLICATION, error);
+          = loky_reduce_value (registry, &values[i], LOKY_PLACE_APPLICATION, kept, error);
 
       if (reduced == NULL)
         {
@@ -58,6 +62,7 @@ loky_executor_submit_values (LokyExecutor *self,
                              LokyTaskOptions *options,
                              GError **error)
 {
+  g_autoptr (GPtrArray) kept = NULL;
   LokyPool *pool;
   GVariant *args;
 
@@ -67,7 +72,8 @@ loky_executor_submit_values (LokyExecutor *self,
   g_return_val_if_fail (options == NULL || LOKY_IS_TASK_OPTIONS (options), NULL);
 
   pool = loky_executor_get_pool (self);
-  args = reduce_values (loky_pool_get_job_reducers (pool), values, n_values, error);
+  kept = g_ptr_array_new_with_free_func (g_object_unref);
+  args = reduce_values (loky_pool_get_job_reducers (pool), values, n_values, kept, error);
   if (args == NULL)
     return NULL;
   return loky_pool_submit_task (pool, task, args, options, NULL, NULL, TRUE, error);

@@ -62,10 +62,12 @@ typedef enum
   LOKY_PLACE_SEGMENT, /* in the first descriptor of the frame */
 } LokyPlace;
 
-/* What a record is of: a buffer, a synchronizer, or the condition with the number part - LOKY_PART_CONDITION of a lock. */
+/* What a record is of: a buffer, a synchronizer, the condition with the number part - LOKY_PART_CONDITION of a lock, or
+ * a descriptor, which goes to the worker only. */
 #define LOKY_PART_BUFFER 0
 #define LOKY_PART_WHOLE 1
 #define LOKY_PART_CONDITION 2
+#define LOKY_PART_DESCRIPTOR G_MAXUINT32
 
 /* What a value refers to by its handle; its descriptor is in the frame. */
 typedef struct

@@ -24,7 +24,8 @@ struct _Reduction
   Reduction *outer;
   LokyReducerRegistry *registry;
   const char *place;
-  GPtrArray *buffers; /* nullable */
+  GPtrArray *buffers; /* nullable; to be found */
+  GPtrArray *kept; /* nullable; of what was made on the way */
   guint depth;
 };
 
@@ -154,9 +155,10 @@ GVariant *
 loky_reduce_value (LokyReducerRegistry *registry,
                    const GValue *value,
                    const char *place,
+                   GPtrArray *kept,
                    GError **error)
 {
-  Reduction self = { .registry = registry, .place = place };
+  Reduction self = { .registry = registry, .place = place, .kept = kept };
   GVariant *reduced;
 
   if (!G_IS_VALUE (value))
@@ -175,7 +177,26 @@ loky_reduce_value (LokyReducerRegistry *registry,
 GVariant *
 loky_reduce_nested (const GValue *value, GError **error)
 {
-  return loky_reduce_value (current->registry, value, current->place, error);
+  return loky_reduce_value (current->registry, value, current->place, current->kept, error);
+}
+
+gboolean
+loky_reduce_check_keeps (GError **error)
+{
+  if (current->kept != NULL)
+    return TRUE;
+  g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_REDUCER,
+                       strcmp (current->place, LOKY_PLACE_WORKER) == 0
+                           ? "descriptors can be sent with the arguments of a task only, not with a result"
+                           : "it is reduced as an argument of a task only, while that is submitted; elsewhere "
+                             "make a LokyDescriptor");
+  return FALSE;
+}
+
+void
+loky_reduce_keep (GObject *attachment)
+{
+  g_ptr_array_add (current->kept, g_object_ref (attachment));
 }
 
 /* --- rebuilding --------------------------------------------------------------------------------- */
@@ -359,7 +380,8 @@ loky_reducer_registry_reduce (LokyReducerRegistry *self, const GValue *value, GE
   g_return_val_if_fail (LOKY_IS_REDUCER_REGISTRY (self), NULL);
   g_return_val_if_fail (value != NULL, NULL);
 
-  return loky_reduce_value (self, value, current != NULL ? current->place : "this process", error);
+  return loky_reduce_value (self, value, current != NULL ? current->place : "this process",
+                            current != NULL ? current->kept : NULL, error);
 }
 
 /**

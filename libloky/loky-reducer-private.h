@@ -43,10 +43,12 @@ LokyReducer *loky_reducer_registry_find_rebuild (LokyReducerRegistry *self, cons
 
 /* --- loky-reduce.c --- */
 
-/* The reduced value, not floating. LOKY_ERROR_REDUCER names type and @place where nothing else says what is wrong. */
+/* The reduced value, not floating. LOKY_ERROR_REDUCER names type and @place where nothing else says what is wrong. What
+ * a reduce function makes for the value to refer to is put into @kept; NULL: nobody keeps that. */
 GVariant *loky_reduce_value (LokyReducerRegistry *registry,
                              const GValue *value,
                              const char *place,
+                             GPtrArray *kept,
                              GError **error);
 
 /* @value is zeroed before, and stays so on an error. @buffers (nullable) are those that @reduced may refer to. */
@@ -60,7 +62,10 @@ gboolean loky_rebuild_value (LokyReducerRegistry *registry,
 /* Inside a reduce or rebuild function: with what the whole call uses. */
 GVariant *loky_reduce_nested (const GValue *value, GError **error);
 gboolean loky_rebuild_nested (GVariant *reduced, GValue *value, GError **error);
-/* A buffer or a synchronizer that came along; a reference. */
+/* For what the value will refer to, and nobody else has: whether somebody keeps it until it is submitted, and that. */
+gboolean loky_reduce_check_keeps (GError **error);
+void loky_reduce_keep (GObject *attachment);
+/* What came along; a reference. */
 gpointer loky_rebuild_find_attachment (gint32 handle, GType type, GError **error);
 
 /* As much of a name that came from elsewhere as a message may repeat; valid UTF-8. */
@@ -73,6 +78,10 @@ gboolean loky_reduce_check_form (GVariant *form, const char *type, GError **erro
 
 /* Those that are always there. */
 void loky_reducers_add_builtin (LokyReducerRegistry *registry);
+
+/* --- loky-reducers-descriptor.c --- */
+
+void loky_reducers_add_descriptors (LokyReducerRegistry *registry);
 
 /* --- loky-reducers-object.c --- */
 

@@ -429,5 +429,6 @@ loky_reducers_add_builtin (LokyReducerRegistry *registry)
   add (registry, G_TYPE_FILE, reduce_file, rebuild_file);
   add (registry, LOKY_TYPE_BUFFER, reduce_buffer, rebuild_attachment);
   add (registry, LOKY_TYPE_SYNCHRONIZER, reduce_synchronizer, rebuild_attachment);
+  loky_reducers_add_descriptors (registry);
   add (registry, LOKY_TYPE_WRAPPER, loky_reduce_wrapper, loky_rebuild_wrapper);
 }

@@ -149,7 +149,7 @@ loky_task_context_keep (LokyTaskContext *self, GObject *attachment, GError **err
   gint32 handle = loky_attachment_get_handle (attachment);
   g_autoptr (GObject) other = NULL;
 
-  if (!loky_attachment_seal (attachment, error))
+  if (!loky_attachment_check_result (attachment, error) || !loky_attachment_seal (attachment, error))
     return NULL;
   other = loky_attachment_find (self->buffers, handle, G_TYPE_OBJECT, NULL);
   if (other != NULL && other != attachment)
@@ -448,6 +448,29 @@ loky_task_context_add_synchronizer (LokyTaskContext *self,
   return loky_task_context_keep (self, G_OBJECT (synchronizer), error);
 }
 
+/**
+ * loky_task_context_lookup_descriptor:
+ * @self: a context
+ * @handle: a handle in the arguments
+ * @error: return location for an error
+ *
+ * Finds a descriptor that the arguments refer to by a value of type `h`.
+ *
+ * It is closed some time after the task, unless [method@Loky.Descriptor.steal_fd] has taken it.
+ *
+ * Returns: (transfer full): the descriptor; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the arguments hold no such
+ *   handle of a descriptor
+ *
+ * Since: 1.0
+ */
+LokyDescriptor *
+loky_task_context_lookup_descriptor (LokyTaskContext *self, gint32 handle, GError **error)
+{
+  g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
+
+  return loky_attachment_find (self->buffers, handle, LOKY_TYPE_DESCRIPTOR, error);
+}
+
 /* --- values ----------------------------------------------------------------------------------- */
 
 static LokyReducerRegistry *
@@ -511,7 +534,7 @@ keep_buffers (LokyTaskContext *self, GVariant *reduced, GError **error)
 {
   g_autoptr (GPtrArray) buffers = NULL;
 
-  if (!loky_attachment_collect (reduced, self->buffers, &buffers, error))
+  if (!loky_attachment_collect_result (reduced, self->buffers, &buffers, error))
     return FALSE;
   for (guint i = 0; buffers != NULL && i < buffers->len; i++)
     {
@@ -547,7 +570,7 @@ loky_task_context_reduce_value (LokyTaskContext *self, const GValue *value, GErr
   g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
   g_return_val_if_fail (value != NULL, NULL);
 
-  reduced = loky_reduce_value (get_reducers (self), value, LOKY_PLACE_WORKER, error);
+  reduced = loky_reduce_value (get_reducers (self), value, LOKY_PLACE_WORKER, NULL, error);
   if (reduced == NULL || !keep_buffers (self, reduced, error))
     return NULL;
   return g_steal_pointer (&reduced);

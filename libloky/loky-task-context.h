@@ -8,6 +8,7 @@
 #include <gio/gio.h>
 
 #include "loky-buffer.h"
+#include "loky-descriptor.h"
 #include "loky-synchronizer.h"
 
 G_BEGIN_DECLS
@@ -56,6 +57,11 @@ LOKY_AVAILABLE_IN_1_0
 GVariant *loky_task_context_add_synchronizer (LokyTaskContext *self,
                                               LokySynchronizer *synchronizer,
                                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+LokyDescriptor *loky_task_context_lookup_descriptor (LokyTaskContext *self,
+                                                     gint32 handle,
+                                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
 gboolean loky_task_context_dup_value (LokyTaskContext *self,

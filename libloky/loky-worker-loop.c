@@ -230,7 +230,7 @@ answer_result (Worker *self,
   g_autoptr (GError) error = NULL;
   LokySendFailure failure;
 
-  if (!loky_attachment_collect (result, loky_task_context_get_buffers (context), &buffers, &error) ||
+  if (!loky_attachment_collect_result (result, loky_task_context_get_buffers (context), &buffers, &error) ||
       (job->serializer != NULL && (wire = loky_serialize (job->serializer, result, &error)) == NULL))
     {
       answer_failure (self, job->slot, job->number, error, run_time);

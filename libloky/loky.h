@@ -10,6 +10,7 @@
 #include "loky-completions.h"
 #include "loky-condition.h"
 #include "loky-cpu-count.h"
+#include "loky-descriptor.h"
 #include "loky-enums.h"
 #include "loky-error.h"
 #include "loky-event.h"

@@ -3,6 +3,7 @@
 /* Values that were received, and the segments in which large ones travel. */
 
 #include "loky-attachment-private.h"
+#include "loky-descriptor.h"
 #include "loky-payload-private.h"
 
 #include <fcntl.h>
@@ -188,6 +189,41 @@ test_buffers (void)
   found = loky_attachment_find (payload->buffers, 5, LOKY_TYPE_BUFFER, NULL);
   content = loky_buffer_dup_bytes (found, NULL);
   g_assert_true (g_bytes_equal (content, bytes));
+}
+
+/* A worker's is not believed to be harmless, even if it is memory. */
+static void
+test_descriptors (void)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("hello", 5);
+  g_autoptr (LokyBuffer) sent = loky_buffer_new_from_bytes (bytes, NULL);
+  LokyBufferRecord record = { .handle = 5, .part = LOKY_PART_DESCRIPTOR };
+  LokyValueMessage message = {
+    .type = "s", .data = (const guint8 *) "abc", .size = 4, .buffers = &record, .n_buffers = 1
+  };
+  int fds[] = { dup (loky_buffer_get_fd (sent)) };
+  int number = fds[0];
+  g_autoptr (GPtrArray) received = NULL;
+  g_autoptr (LokyDescriptor) descriptor = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (loky_payload_new_received (&message, fds, blocks, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
+  g_assert_cmpint (fds[0], ==, -1);
+  g_assert_cmpint (fcntl (number, F_GETFD), ==, -1);
+  g_clear_error (&error);
+
+  /* The worker believes its application. */
+  fds[0] = dup (loky_buffer_get_fd (sent));
+  g_assert_true (loky_payload_take_buffers (&message, fds, &received, NULL));
+  descriptor = loky_attachment_find (received, 5, LOKY_TYPE_DESCRIPTOR, NULL);
+  g_assert_nonnull (descriptor);
+  g_clear_pointer (&received, g_ptr_array_unref);
+
+  record.size = 1;
+  fds[0] = dup (loky_buffer_get_fd (sent));
+  g_assert_false (loky_payload_take_buffers (&message, fds, &received, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
 }
 
 /* The descriptors of the buffers stand behind that of the segment. */
@@ -408,6 +444,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/loky/payload/inline", test_inline);
   g_test_add_func ("/loky/payload/value-outlives-it", test_value_outlives_it);
   g_test_add_func ("/loky/payload/segment", test_segment);
+  g_test_add_func ("/loky/payload/descriptors", test_descriptors);
   g_test_add_func ("/loky/payload/segment-too-small", test_segment_too_small);
   g_test_add_func ("/loky/payload/not-normal", test_not_normal);
   g_test_add_func ("/loky/payload/buffers", test_buffers);

@@ -213,6 +213,15 @@ const tests = {
         assert(returned.dup_bytes().equal(new GLib.Bytes(contents)), 'it is what was sent');
     },
 
+    async 'descriptors'(executor) {
+        const descriptor = Loky.Descriptor.new(2);
+        const future = executor.submit('descriptor.examine',
+            GLib.Variant.new_tuple([descriptor.to_variant()]), null);
+        await future.wait_async(null);
+        assert(future.dup_result().get_boolean(), 'it was copied and taken');
+        await expectError(Loky.Error, Loky.Error.INVALID_ARGUMENT, () => descriptor.steal_fd());
+    },
+
     async 'synchronizers'(executor) {
         const {ACQUIRED} = Loky.AcquireResult;
         const lock = Loky.Lock.new();

@@ -4,6 +4,7 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -376,6 +377,32 @@ def buffer(executor):
     returned = future.lookup_buffer(result.get_handle())
     assert returned.is_sealed()
     assert returned.dup_bytes().get_data() == contents
+
+
+@test
+def sockets(executor):
+    # The worker writes back what it reads.
+    def submit_socket(far):
+        return executor.submit_values('descriptor.echo-socket', [Gio.Socket.new_from_fd(far.detach())], None)
+
+    def submit_descriptor(far):
+        descriptor = Loky.Descriptor.new(far.fileno())
+        far.close()
+        return executor.submit('descriptor.echo', GLib.Variant('(h)', (descriptor.get_handle(),)), None)
+
+    for submit in submit_socket, submit_descriptor:
+        near, far = socket.socketpair()
+        future = submit(far)
+        near.sendall(b'over there')
+        near.shutdown(socket.SHUT_WR)
+        assert near.makefile('rb').read() == b'over there'
+        assert future.wait(-1, None)
+        assert future.dup_result() is not None
+        near.close()
+    closed = Gio.Socket.new(Gio.SocketFamily.UNIX, Gio.SocketType.STREAM, Gio.SocketProtocol.DEFAULT)
+    closed.close()
+    expect_error(Loky.error_quark(), Loky.Error.REDUCER, executor.submit_values,
+                 'descriptor.echo-socket', [closed], None)
 
 
 @test

@@ -238,6 +238,23 @@ void buffer () {
     }
 }
 
+void descriptors () {
+    try {
+        var descriptor = new Loky.Descriptor (2);
+        var future = executor.submit ("descriptor.examine",
+                                      new Variant.tuple ({ descriptor.to_variant () }), null);
+
+        assert (future.wait (-1));
+        assert (future.dup_result ().get_boolean ());
+        descriptor.steal_fd ();
+        Test.fail ();
+    } catch (Loky.Error.INVALID_ARGUMENT e) {
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
 void synchronizers () {
     try {
         var sem = new Loky.Semaphore.bounded (1);
@@ -361,6 +378,7 @@ int main (string[] args) {
     Test.add_func ("/loky/vala/input-function", input_function);
     Test.add_func ("/loky/vala/input-function-that-throws", input_function_that_throws);
     Test.add_func ("/loky/vala/buffer", buffer);
+    Test.add_func ("/loky/vala/descriptors", descriptors);
     Test.add_func ("/loky/vala/synchronizers", synchronizers);
     Test.add_func ("/loky/vala/values", values);
     Test.add_func ("/loky/vala/serializers", serializers);
