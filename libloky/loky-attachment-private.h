@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a value refers to by values of type “h” and takes with it: buffers, synchronizers and descriptors, of which this
- * tells no more than their kinds apart. Each has one descriptor, of memory unless it is one itself. Callable from any
- * thread. */
+/* What a value refers to by values of type “h” and takes with it: buffers, synchronizers, descriptors and holds on
+ * resources, of which this tells no more than their kinds apart. Each has one descriptor: of memory, of a pipe for a hold,
+ * of anything for a descriptor. Callable from any thread. */
 
 #include <glib-object.h>
 

@@ -7,6 +7,7 @@
 #include "loky-descriptor-private.h"
 #include "loky-error.h"
 #include "loky-frame-private.h"
+#include "loky-hold-private.h"
 #include "loky-synchronizer-private.h"
 #include "loky-util-private.h"
 
@@ -129,6 +130,8 @@ loky_attachment_new_received (int fd, const LokyBufferRecord *record, GError **e
                                                  error);
   if (record->part == LOKY_PART_DESCRIPTOR)
     return (GObject *) loky_descriptor_new_received (loky_steal_fd (&owned), record, error);
+  if (record->part == LOKY_PART_HOLD)
+    return (GObject *) loky_hold_new_received (loky_steal_fd (&owned), record, error);
   return (GObject *) loky_synchronizer_new_received (loky_steal_fd (&owned), record, error);
 }
 
@@ -151,6 +154,8 @@ loky_attachment_get_handle (GObject *object)
     return loky_buffer_get_handle (LOKY_BUFFER (object));
   if (LOKY_IS_DESCRIPTOR (object))
     return loky_descriptor_get_handle (LOKY_DESCRIPTOR (object));
+  if (LOKY_IS_HOLD (object))
+    return loky_hold_get_handle (LOKY_HOLD (object));
   return loky_synchronizer_get_handle (LOKY_SYNCHRONIZER (object));
 }
 
@@ -165,6 +170,8 @@ loky_attachment_describe (GObject *object, LokyBufferRecord *record)
     }
   else if (LOKY_IS_DESCRIPTOR (object))
     record->part = LOKY_PART_DESCRIPTOR;
+  else if (LOKY_IS_HOLD (object))
+    record->part = LOKY_PART_HOLD;
   else
     {
       record->part = LOKY_SYNCHRONIZER (object)->part;
@@ -179,6 +186,8 @@ loky_attachment_get_fd (GObject *object)
     return loky_buffer_get_fd (LOKY_BUFFER (object));
   if (LOKY_IS_DESCRIPTOR (object))
     return loky_descriptor_get_fd (LOKY_DESCRIPTOR (object));
+  if (LOKY_IS_HOLD (object))
+    return loky_hold_get_fd (LOKY_HOLD (object));
   return LOKY_SYNCHRONIZER (object)->sync->fd;
 }
 
@@ -248,7 +257,7 @@ collect_one (gint32 handle,
   if (found == NULL)
     found = loky_attachment_lookup (handle);
   if (found == NULL)
-    return fail_unknown (error, handle, "buffer, synchronizer or descriptor");
+    return fail_unknown (error, handle, "object");
   if ((is_result && !loky_attachment_check_result (found, error)) || !loky_attachment_seal (found, error))
     return FALSE;
 
@@ -257,7 +266,7 @@ collect_one (gint32 handle,
   if ((*attachments)->len >= LOKY_FRAME_MAX_FDS - 1)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE,
-                   "A value can refer to at most %u buffers, synchronizers and descriptors", LOKY_FRAME_MAX_FDS - 1);
+                   "A value can refer to at most %u buffers, synchronizers, descriptors and resources", LOKY_FRAME_MAX_FDS - 1);
       return FALSE;
     }
   g_ptr_array_add (*attachments, g_steal_pointer (&found));

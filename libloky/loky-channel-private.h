@@ -70,7 +70,7 @@ void loky_channel_set_want_write (LokyChannel *self,
 /* What is sent, empty, in the place of a value that cannot be; 0, as it is at first: nothing. */
 void loky_channel_set_substitute (LokyChannel *self, guint8 type);
 
-/* The other end is not trusted: of descriptors only memory that can be sealed is taken. Any other is
+/* The other end is not trusted: of descriptors only memory that can be sealed, and pipes, are taken. Any other is
  * an error of the read, and closed by a thread of its own. */
 void loky_channel_set_memory_only (LokyChannel *self);
 

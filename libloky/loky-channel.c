@@ -662,7 +662,7 @@ drop_descriptors (LokyChannel *self)
 static gboolean
 take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
 {
-  gboolean is_memory = TRUE;
+  gboolean is_harmless = TRUE;
   gsize n_received = 0;
 
   for (struct cmsghdr *header = CMSG_FIRSTHDR (message); header != NULL;
@@ -678,21 +678,21 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
           int fd;
 
           memcpy (&fd, CMSG_DATA (header) + i * sizeof (int), sizeof (int));
-          if (self->memory_only && fcntl (fd, F_GET_SEALS) < 0)
+          if (self->memory_only && fcntl (fd, F_GET_SEALS) < 0 && !loky_close_is_pipe (fd))
             {
               /* Closing one that a hostile peer made may block, by SO_LINGER for one. */
               loky_close_apart (fd);
-              is_memory = FALSE;
+              is_harmless = FALSE;
               continue;
             }
           fd = loky_fd_above_standard (fd);
           g_array_append_val (self->input_fds, fd);
         }
     }
-  if (!is_memory)
+  if (!is_harmless)
     {
       g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
-                           "A descriptor was sent that is no memory that can be sealed");
+                           "A descriptor was sent that is no memory that can be sealed, and no pipe");
       return FALSE;
     }
   if (n_received > LOKY_FRAME_MAX_FDS)

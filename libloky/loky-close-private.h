@@ -11,6 +11,9 @@ G_BEGIN_DECLS
 /* In a thread of its own. FALSE if there is none: @fd is still open. */
 gboolean loky_close_apart (int fd);
 
+/* An anonymous pipe, whose closing asks no file system anything. Looking does not, either. */
+gboolean loky_close_is_pipe (int fd);
+
 /* A descriptor of somebody who is trusted: at once if that cannot block, else in a thread of its own. */
 void loky_close_trusted (int fd);
 

@@ -143,4 +143,19 @@ typedef enum
   LOKY_ACQUIRE_RESULT_OWNER_DIED,
 } LokyAcquireResult;
 
+/**
+ * LokyResourceKind:
+ * @LOKY_RESOURCE_KIND_FILE: a file, or a symbolic link, which is not followed
+ * @LOKY_RESOURCE_KIND_FOLDER: a folder, with all that is in it
+ *
+ * What a [class@Loky.Resource] is.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  LOKY_RESOURCE_KIND_FILE,
+  LOKY_RESOURCE_KIND_FOLDER,
+} LokyResourceKind;
+
 G_END_DECLS

@@ -32,3 +32,20 @@ loky_environment_apply (const char *const *environment)
 {
   loky_environment_foreach (environment, set_variable, NULL);
 }
+
+const char *const loky_environment_not_inherited[] = {
+  "SYSPROF_CONTROL_FD", "NOTIFY_SOCKET",  "LISTEN_FDS",
+  "LISTEN_PID",         "LISTEN_FDNAMES", "WATCHDOG_PID",
+  "WATCHDOG_USEC",      "GIO_LAUNCHED_DESKTOP_FILE", "GIO_LAUNCHED_DESKTOP_FILE_PID",
+  NULL,
+};
+
+char **
+loky_environment_make_clean (void)
+{
+  char **environment = g_get_environ ();
+
+  for (gsize i = 0; loky_environment_not_inherited[i] != NULL; i++)
+    environment = g_environ_unsetenv (environment, loky_environment_not_inherited[i]);
+  return g_environ_unsetenv (environment, LOKY_DESCENDANTS_VARIABLE);
+}

@@ -6,6 +6,7 @@
 #include "loky-error.h"
 #include "loky-pool-private.h"
 #include "loky-reducer-private.h"
+#include "loky-resource-private.h"
 #include "loky-util-private.h"
 #include "loky-tsan-private.h"
 
@@ -880,6 +881,30 @@ loky_future_lookup_synchronizer (LokyFuture *self, gint32 handle, GType type, GE
   g_return_val_if_fail (g_type_is_a (type, LOKY_TYPE_SYNCHRONIZER), NULL);
 
   return lookup (self, handle, type, error);
+}
+
+/**
+ * loky_future_lookup_resource:
+ * @self: a future that succeeded
+ * @value: a value in its result that [method@Loky.TaskContext.add_resource] has made
+ * @error: return location for an error
+ *
+ * Finds a resource that the result refers to.
+ *
+ * Returns: (transfer full): the resource; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the result holds no such one
+ *
+ * Since: 1.0
+ */
+LokyResource *
+loky_future_lookup_resource (LokyFuture *self, GVariant *value, GError **error)
+{
+  g_autoptr (LokyPayload) payload = NULL;
+
+  g_return_val_if_fail (is_submitted (self), NULL);
+  g_return_val_if_fail (value != NULL, NULL);
+
+  payload = ref_payload (self);
+  return loky_resource_new_received (payload != NULL ? payload->buffers : NULL, value, error);
 }
 
 /**

@@ -9,6 +9,7 @@
 
 #include "loky-buffer.h"
 #include "loky-enums.h"
+#include "loky-resource.h"
 #include "loky-synchronizer.h"
 
 G_BEGIN_DECLS
@@ -59,6 +60,10 @@ GError *loky_future_dup_error (LokyFuture *self) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
 LokyBuffer *loky_future_lookup_buffer (LokyFuture *self, gint32 handle, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+LokyResource *loky_future_lookup_resource (LokyFuture *self, GVariant *value, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0

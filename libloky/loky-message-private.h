@@ -62,12 +62,13 @@ typedef enum
   LOKY_PLACE_SEGMENT, /* in the first descriptor of the frame */
 } LokyPlace;
 
-/* What a record is of: a buffer, a synchronizer, the condition with the number part - LOKY_PART_CONDITION of a lock, or
- * a descriptor, which goes to the worker only. */
+/* What a record is of: a buffer, a synchronizer, the condition with the number part - LOKY_PART_CONDITION of a lock, a
+ * descriptor, which goes to the worker only, or a hold on a resource. */
 #define LOKY_PART_BUFFER 0
 #define LOKY_PART_WHOLE 1
 #define LOKY_PART_CONDITION 2
 #define LOKY_PART_DESCRIPTOR G_MAXUINT32
+#define LOKY_PART_HOLD (G_MAXUINT32 - 1)
 
 /* What a value refers to by its handle; its descriptor is in the frame. */
 typedef struct

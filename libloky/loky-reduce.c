@@ -331,6 +331,12 @@ loky_rebuild_nested (GVariant *reduced, GValue *value, GError **error)
   return loky_rebuild_value (current->registry, reduced, current->buffers, current->place, value, error);
 }
 
+GPtrArray *
+loky_rebuild_get_attachments (void)
+{
+  return current->buffers;
+}
+
 gpointer
 loky_rebuild_find_attachment (gint32 handle, GType type, GError **error)
 {

@@ -65,7 +65,9 @@ gboolean loky_rebuild_nested (GVariant *reduced, GValue *value, GError **error);
 /* For what the value will refer to, and nobody else has: whether somebody keeps it until it is submitted, and that. */
 gboolean loky_reduce_check_keeps (GError **error);
 void loky_reduce_keep (GObject *attachment);
-/* What came along; a reference. */
+/* What came along, or NULL. */
+GPtrArray *loky_rebuild_get_attachments (void);
+/* One of it; a reference. */
 gpointer loky_rebuild_find_attachment (gint32 handle, GType type, GError **error);
 
 /* As much of a name that came from elsewhere as a message may repeat; valid UTF-8. */

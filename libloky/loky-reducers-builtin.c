@@ -9,6 +9,7 @@
 
 #include "loky-error.h"
 #include "loky-failure-private.h"
+#include "loky-resource-private.h"
 #include "loky-synchronizer.h"
 #include "loky-wrapper.h"
 
@@ -383,6 +384,26 @@ reduce_buffer (const GValue *value, gpointer user_data, GError **error)
 }
 
 static GVariant *
+reduce_resource (const GValue *value, gpointer user_data, GError **error)
+{
+  return loky_resource_to_variant (g_value_get_object (value), error);
+}
+
+static void
+rebuild_resource (GVariant *form, GValue *value, gpointer user_data, GError **error)
+{
+  LokyResource *resource;
+
+  if (!loky_reduce_check_form (form, LOKY_RESOURCE_TYPE, error))
+    return;
+  resource = loky_resource_new_received (loky_rebuild_get_attachments (), form, error);
+  if (resource == NULL)
+    return;
+  g_value_init (value, LOKY_TYPE_RESOURCE);
+  g_value_take_object (value, resource);
+}
+
+static GVariant *
 reduce_synchronizer (const GValue *value, gpointer user_data, GError **error)
 {
   return loky_synchronizer_to_variant (g_value_get_object (value), error);
@@ -429,6 +450,7 @@ loky_reducers_add_builtin (LokyReducerRegistry *registry)
   add (registry, G_TYPE_FILE, reduce_file, rebuild_file);
   add (registry, LOKY_TYPE_BUFFER, reduce_buffer, rebuild_attachment);
   add (registry, LOKY_TYPE_SYNCHRONIZER, reduce_synchronizer, rebuild_attachment);
+  add (registry, LOKY_TYPE_RESOURCE, reduce_resource, rebuild_resource);
   loky_reducers_add_descriptors (registry);
   add (registry, LOKY_TYPE_WRAPPER, loky_reduce_wrapper, loky_rebuild_wrapper);
 }

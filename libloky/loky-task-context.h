@@ -9,6 +9,7 @@
 
 #include "loky-buffer.h"
 #include "loky-descriptor.h"
+#include "loky-resource.h"
 #include "loky-synchronizer.h"
 
 G_BEGIN_DECLS
@@ -62,6 +63,16 @@ LOKY_AVAILABLE_IN_1_0
 LokyDescriptor *loky_task_context_lookup_descriptor (LokyTaskContext *self,
                                                      gint32 handle,
                                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+LokyResource *loky_task_context_lookup_resource (LokyTaskContext *self,
+                                                 GVariant *value,
+                                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+GVariant *loky_task_context_add_resource (LokyTaskContext *self,
+                                          LokyResource *resource,
+                                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
 gboolean loky_task_context_dup_value (LokyTaskContext *self,

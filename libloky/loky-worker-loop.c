@@ -14,6 +14,7 @@
 #include "loky-serializer-private.h"
 #include "loky-spin-private.h"
 #include "loky-task-context-private.h"
+#include "loky-tracker-private.h"
 #include "loky-util-private.h"
 #include "loky-value-private.h"
 #include "loky-watchdog-private.h"
@@ -915,6 +916,8 @@ loky_worker_main (int argc, char **argv)
   loky_init_note_program ();
   if (argc == 2 && strcmp (argv[1], LOKY_FORK_SERVER_ARGUMENT) == 0)
     _exit (loky_fork_server_main ());
+  if (argc == 2 && strcmp (argv[1], LOKY_TRACKER_ARGUMENT) == 0)
+    _exit (loky_tracker_main ());
   if (!loky_worker_setup (&setup, &error))
     {
       g_printerr ("loky-worker: %s\n", error->message);

@@ -57,20 +57,12 @@ struct _LokyWorkerProcess
   gpointer ended_data;
 };
 
-/* Variables that mean the application itself, and would make a worker write into descriptors that
- * are something else there, or speak in the application's name. */
-static const char *const not_inherited[] = {
-  "SYSPROF_CONTROL_FD", "NOTIFY_SOCKET",  "LISTEN_FDS",
-  "LISTEN_PID",         "LISTEN_FDNAMES", "WATCHDOG_PID",
-  "WATCHDOG_USEC",      "GIO_LAUNCHED_DESKTOP_FILE", "GIO_LAUNCHED_DESKTOP_FILE_PID",
-};
-
 void
 loky_worker_process_set_environment (const char *const *environment, const char *token)
 {
   loky_environment_apply (environment);
-  for (gsize i = 0; i < G_N_ELEMENTS (not_inherited); i++)
-    g_unsetenv (not_inherited[i]);
+  for (gsize i = 0; loky_environment_not_inherited[i] != NULL; i++)
+    g_unsetenv (loky_environment_not_inherited[i]);
   g_setenv (LOKY_DESCENDANTS_VARIABLE, token, TRUE);
 }
 
@@ -96,8 +88,8 @@ spawn (const char *program,
 
   g_subprocess_launcher_take_stdin_fd (launcher, channel_fd);
   loky_environment_foreach (environment, set_in_launcher, launcher);
-  for (gsize i = 0; i < G_N_ELEMENTS (not_inherited); i++)
-    g_subprocess_launcher_unsetenv (launcher, not_inherited[i]);
+  for (gsize i = 0; loky_environment_not_inherited[i] != NULL; i++)
+    g_subprocess_launcher_unsetenv (launcher, loky_environment_not_inherited[i]);
   g_subprocess_launcher_setenv (launcher, LOKY_DESCENDANTS_VARIABLE, token, TRUE);
   return g_subprocess_launcher_spawn (launcher, error, program, argument, NULL);
 }

@@ -23,6 +23,7 @@
 #include "loky-map-options.h"
 #include "loky-plugin.h"
 #include "loky-reducer-registry.h"
+#include "loky-resource.h"
 #include "loky-results.h"
 #include "loky-reusable.h"
 #include "loky-statistics.h"

@@ -73,7 +73,8 @@ static const Crime crimes[] = {
   { "19/flood-of-unknown-messages", "flood:77", "a message of type 77" },
   { "19/flood-of-setups", "flood:1", "a message of type 1" },
   { "19/flood-of-goodbyes", "flood:37", "left untold" },
-  { "19/descriptor-pipe", "fd:pipe", "no memory that can be sealed" },
+  { "19/descriptor-pipe", "fd:pipe", "does not carry the descriptors" },
+  { "19/descriptor-fifo", "fd:fifo", "no memory that can be sealed" },
   { "19/descriptor-socket", "fd:socket", "no memory that can be sealed" },
   { "19/descriptor-lingering", "fd:linger", "no memory that can be sealed" },
   { "19/descriptor-eventfd", "fd:eventfd", "no memory that can be sealed" },
@@ -89,6 +90,7 @@ static const Crime crimes[] = {
   { "16/segment-with-a-hole", "segment:hole", "smaller than the value" },
   { "16/segment-of-a-sparse-file", "segment:tmpfs", "smaller than the value" },
   { "16/segment-of-2-to-the-63", "segment:huge", "smaller than the value" },
+  { "16/segment-that-is-a-pipe", "segment:pipe", "smaller than the value" },
   { "16/segment-write-only", "segment:write-only", NULL },
   { "16/buffer-unsealed", "buffer:unsealed", "is not sealed" },
   { "16/buffer-without-write-seal", "buffer:no-write-seal", "is not sealed" },
@@ -96,6 +98,13 @@ static const Crime crimes[] = {
   { "16/buffer-without-shrink-seal", "buffer:no-shrink-seal", "is not sealed" },
   { "16/buffer-with-a-hole", "buffer:hole", "has holes" },
   { "16/buffer-longer-than-it-is", "buffer:longer", "is not of the size that was said" },
+  { "16/buffer-that-is-a-pipe", "hold:buffer", "is not sealed" },
+  { "16/synchronizer-that-is-a-pipe", "hold:synchronizer", "is not sealed" },
+  { "16/descriptor-that-is-a-pipe", "hold:descriptor", "A descriptor came with a result" },
+  { "16/hold-that-is-memory", "hold:memory", "is no hold" },
+  { "16/hold-that-is-a-fifo", "hold:fifo", "no memory that can be sealed" },
+  { "16/hold-that-can-be-read", "hold:read-end", "is no hold" },
+  { "16/hold-of-some-size", "hold:size", "is no hold" },
 };
 
 /* It is killed, its task says why, those that were sent to it besides run elsewhere, and the next worker
@@ -481,6 +490,23 @@ segment_changes_while_read (HostileFixture *fixture, gconstpointer data)
     }
   g_test_message ("%s: %u results, %u errors", order, n_results, n_errors);
   hostile_assert_serves (fixture, fixture->base.executor, 10);
+}
+
+/* The end of a pipe that nobody reads is a hold like others: it keeps what no tracker of ours has. */
+static void
+hold_of_nothing (HostileFixture *fixture, gconstpointer data)
+{
+  LokyFuture *future = hostile_submit (fixture, fixture->base.executor, "hold:good", NULL);
+  g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new ("(h^ayb)", 1, "/nonexistent/file", FALSE));
+  g_autoptr (LokyResource) resource = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (loky_future_wait (future, -1, NULL, NULL));
+  resource = loky_future_lookup_resource (future, value, &error);
+  g_assert_no_error (error);
+  g_assert_true (loky_resource_forget (resource, &error));
+  g_assert_no_error (error);
+  hostile_assert_serves (fixture, fixture->base.executor, 4);
 }
 
 static void
@@ -878,5 +904,6 @@ main (int argc, char **argv)
   add_tests ();
   add_control_areas ();
   add_test ("16/buffer-with-blocks-behind-its-end", NULL, buffer_with_blocks_behind_its_end);
+  add_test ("16/hold-of-nothing", NULL, hold_of_nothing);
   return g_test_run ();
 }

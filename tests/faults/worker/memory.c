@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- orders: descriptors ---------------------------------------------------------------------- */
@@ -54,6 +55,24 @@ make_lingering (void)
   return fd;
 }
 
+/* A pipe whose name is gone. */
+static int
+make_fifo (int flags)
+{
+  g_autofree char *path = g_strdup_printf ("/dev/shm/loky-hostile-%d", (int) getpid ());
+  int fd = -1;
+
+  if (mkfifo (path, 0600) == 0)
+    {
+      int both = open (path, O_RDWR | O_CLOEXEC);
+
+      fd = open (path, flags | O_CLOEXEC);
+      close (both);
+      unlink (path);
+    }
+  return fd;
+}
+
 static int
 make_descriptor (const char *kind)
 {
@@ -62,6 +81,8 @@ make_descriptor (const char *kind)
 
   if (g_str_equal (kind, "pipe"))
     return pipe2 (ends, O_CLOEXEC) == 0 ? ends[0] : -1;
+  if (g_str_equal (kind, "fifo"))
+    return make_fifo (O_RDWR);
   if (g_str_equal (kind, "socket"))
     {
       if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
@@ -191,6 +212,11 @@ obey_segment (Task *task)
         _exit (9);
       close (fd);
       fd = other;
+    }
+  if (g_str_equal (how, "pipe"))
+    {
+      close (fd);
+      fd = make_descriptor ("pipe");
     }
   if (g_str_equal (how, "huge"))
     size = G_GUINT64_CONSTANT (1) << 63;
@@ -335,6 +361,46 @@ obey_buffer (Task *task)
     hang ();
 }
 
+/* "hold:HOW": a descriptor of that kind, or one that is said to be of that part, instead of the end of a pipe that is
+ * written. */
+static void
+obey_hold (Task *task)
+{
+  const char *how = task->argument;
+  LokyBufferRecord record = { .handle = 1, .part = LOKY_PART_HOLD };
+  LokyValueMessage value = { .size = 4, .run_time = 1000, .buffers = &record, .n_buffers = 1 };
+  g_autoptr (GByteArray) body = NULL;
+  g_autoptr (GByteArray) frame = NULL;
+  gint32 handle = 1;
+  int ends[2];
+  int fd;
+
+  if (pipe2 (ends, O_CLOEXEC) != 0)
+    _exit (12);
+  fd = ends[1];
+  if (g_str_equal (how, "read-end"))
+    fd = ends[0];
+  else if (g_str_equal (how, "size"))
+    record.size = 1;
+  else if (g_str_equal (how, "buffer"))
+    record.part = LOKY_PART_BUFFER;
+  else if (g_str_equal (how, "synchronizer"))
+    record.part = LOKY_PART_WHOLE;
+  else if (g_str_equal (how, "descriptor"))
+    record.part = LOKY_PART_DESCRIPTOR;
+  else if (!g_str_equal (how, "good"))
+    fd = make_descriptor (how);
+  body = make_value ("h", &handle, sizeof handle, &value);
+  value.type = "h";
+  frame = make_frame (LOKY_MESSAGE_RESULT, task->slot, task->number, body->data,
+                      loky_message_value_overhead (&value) + sizeof handle, 1);
+  put (frame->data, frame->len, &fd, 1);
+  close (ends[0]);
+  close (ends[1]);
+  if (!g_str_equal (how, "good"))
+    hang ();
+}
+
 const TaskOrder memory_orders[] = {
   { "fd", obey_fd },
   { "fds", obey_fds },
@@ -344,5 +410,6 @@ const TaskOrder memory_orders[] = {
   { "shrink", obey_shrink },
   { "rewrite", obey_rewrite },
   { "buffer", obey_buffer },
+  { "hold", obey_hold },
   { NULL, NULL },
 };
