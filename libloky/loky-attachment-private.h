@@ -40,6 +40,9 @@ gboolean loky_attachment_seal (GObject *object, GError **error);
 /* The one in @attachments (nullable) with that handle, if it is a @type; a reference. */
 gpointer loky_attachment_find (GPtrArray *attachments, gint32 handle, GType type, GError **error);
 
+/* Whether @value refers to anything. */
+gboolean loky_attachment_is_in (GVariant *value);
+
 /* Finds what @value refers to: in @received (nullable) first, then among those of this process. Sets @attachments to
  * NULL if there are none. */
 gboolean loky_attachment_collect (GVariant *value,

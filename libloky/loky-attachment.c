@@ -279,6 +279,24 @@ may_hold_handles (const char *type)
   return strpbrk (type, "hv") != NULL;
 }
 
+gboolean
+loky_attachment_is_in (GVariant *value)
+{
+  gboolean is_in = FALSE;
+
+  if (!may_hold_handles (g_variant_get_type_string (value)))
+    return FALSE;
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_HANDLE))
+    return TRUE;
+  for (gsize i = 0; i < g_variant_n_children (value) && !is_in; i++)
+    {
+      g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
+
+      is_in = loky_attachment_is_in (child);
+    }
+  return is_in;
+}
+
 static gboolean
 collect (GVariant *value,
          GPtrArray *received,

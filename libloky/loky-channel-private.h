@@ -54,6 +54,7 @@ typedef struct
 /* A value that could not be put into shared memory, and so was not sent. */
 typedef struct
 {
+  guint8 type; /* of the message */
   guint32 slot;
   guint64 number;
   GError *error;
@@ -88,8 +89,8 @@ void loky_channel_append_variant (LokyChannel *self,
                                   const int *fds,
                                   guint n_fds);
 
-/* A frame with a value. Of @message the fields name, attempt and run_time are used. A large @value
- * is put into a segment when it is flushed. @buffers may be NULL. */
+/* A frame with a value. Of @message the fields name, attempt, flags and run_time are used. A large @value
+ * is put into a segment when it is flushed, which for a partial result is not used again. @buffers may be NULL. */
 void loky_channel_append_value (LokyChannel *self,
                                 guint8 type,
                                 guint32 slot,

@@ -334,6 +334,7 @@ loky_channel_append_value (LokyChannel *self,
     .place = LOKY_PLACE_INLINE,
     .name = message->name,
     .attempt = message->attempt,
+    .flags = message->flags,
     .run_time = message->run_time,
   };
 
@@ -397,6 +398,7 @@ give_up_item (LokyChannel *self, Item *item, GError *error)
 {
   LokySendFailure *failure = g_new0 (LokySendFailure, 1);
 
+  failure->type = item->header.type;
   failure->slot = item->header.slot;
   failure->number = item->header.number;
   failure->error = error;
@@ -474,7 +476,10 @@ take_outbox (LokyChannel *self)
 static void
 finish_item (LokyChannel *self, Item *item)
 {
-  if (item->segment > 0)
+  /* While a task runs nobody reads that a segment was released. */
+  if (item->segment > 0 && item->header.type == LOKY_MESSAGE_PARTIAL)
+    loky_segment_pool_drop (&self->segments, item->segment);
+  else if (item->segment > 0)
     loky_segment_pool_sent (&self->segments, item->segment);
   /* One is kept for the next batch, unless it grew. */
   if (item->bytes != NULL && item->n_fds == 0 && item->bytes->len <= BATCH_SIZE)

@@ -56,7 +56,8 @@ typedef struct
   gint64 started;    /* CLOCK_MONOTONIC, in µs */
   guint64 cancelled; /* the number of the task that is to stop */
   guint64 progress;  /* the bits of a double, from 0 to 1 */
-  guint64 reserved[4];
+  gint64 credit;     /* of partial results, in all: see loky-feed-private.h */
+  guint64 reserved[3];
 } LokyControlSlot;
 
 /* What a message would hold. */
@@ -142,6 +143,8 @@ gboolean loky_control_is_queued (LokyControl *self, guint slot, guint64 number);
 gboolean loky_control_is_running (LokyControl *self, guint slot, guint64 number, gint64 *started);
 void loky_control_cancel (LokyControl *self, guint slot, guint64 number);
 gdouble loky_control_get_progress (LokyControl *self, guint slot);
+/* Parent: before the task is sent, and while the worker has it. */
+void loky_control_set_credit (LokyControl *self, guint slot, gint64 credit);
 /* Parent: wakes the worker's ringer. It never blocks, and keeps no descriptor. */
 void loky_control_ring (LokyControl *self);
 /* Parent: asks for a sign of life; the doorbell is to be rung after it. */
@@ -180,6 +183,7 @@ LokyCrash *loky_control_dup_crash (LokyControl *self);
 gboolean loky_control_claim (LokyControl *self, guint slot, guint64 number);
 gboolean loky_control_is_cancelled (LokyControl *self, guint slot, guint64 number);
 void loky_control_set_progress (LokyControl *self, guint slot, gdouble progress);
+gint64 loky_control_get_credit (LokyControl *self, guint slot);
 
 /* Worker, which has handled @n_handled messages and taken @n_taken tasks: the next one if it was left and it is its
  * turn, until note_taken(); or NULL. */

@@ -203,6 +203,18 @@ loky_control_set_progress (LokyControl *self, guint slot, gdouble progress)
   __atomic_store_n (&self->area->slots[slot].progress, bits, __ATOMIC_RELAXED);
 }
 
+void
+loky_control_set_credit (LokyControl *self, guint slot, gint64 credit)
+{
+  __atomic_store_n (&self->area->slots[slot].credit, credit, __ATOMIC_RELEASE);
+}
+
+gint64
+loky_control_get_credit (LokyControl *self, guint slot)
+{
+  return __atomic_load_n (&self->area->slots[slot].credit, __ATOMIC_ACQUIRE);
+}
+
 /* Not a private futex: both have the memory mapped. */
 void
 loky_control_ring (LokyControl *self)

@@ -59,6 +59,21 @@ set_options (LokyFuture *future, LokyTaskOptions *options)
                            : 5 * G_USEC_PER_SEC;
   task->priority = options != NULL ? loky_task_options_get_priority (options) : 0;
   task->retries = options != NULL ? loky_task_options_get_retries (options) : 0;
+  if (options == NULL || !loky_task_options_get_partial_results (options))
+    return;
+  future->feed = loky_feed_new (TRUE);
+  future->has_feed = TRUE;
+}
+
+/* Of a task whose future its owner does not see while it runs. */
+static gboolean
+check_unseen (LokyTaskOptions *options, GError **error)
+{
+  if (options == NULL || !loky_task_options_get_partial_results (options))
+    return TRUE;
+  g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+                       "Partial results are to be had of tasks that are submitted, not of calls and maps");
+  return FALSE;
 }
 
 /* Replaces @prepared by what is sent of it. */
@@ -115,8 +130,11 @@ loky_pool_submit_chunk (LokyPool *pool,
                         GError **error)
 {
   LokyTaskTraits traits;
-  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, items, options, &traits, error);
+  g_autoptr (LokyFuture) future = NULL;
 
+  if (!check_unseen (options, error))
+    return NULL;
+  future = loky_pool_make_future (pool, task, items, options, &traits, error);
   if (future == NULL)
     return NULL;
   future->is_chunk = TRUE;
@@ -141,12 +159,16 @@ loky_pool_submit_task (LokyPool *pool,
                        GError **error)
 {
   LokyTaskTraits traits;
-  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, args, options, &traits, error);
+  g_autoptr (LokyFuture) future = NULL;
 
+  if (!has_mailbox && !check_unseen (options, error))
+    return NULL;
+  future = loky_pool_make_future (pool, task, args, options, &traits, error);
   if (future == NULL)
     return NULL;
   future->listener = listener;
-  future->listener_data = listener_data;
+  if (listener != NULL)
+    future->listener_data = listener_data;
   if (!loky_pool_submit (pool, future, task, &traits, has_mailbox, error))
     return NULL;
   return g_steal_pointer (&future);
@@ -162,11 +184,14 @@ run_task (LokyPool *pool,
           GError **error)
 {
   LokyTaskTraits traits;
-  g_autoptr (LokyFuture) future = loky_pool_make_future (pool, task, args, options, &traits, error);
+  g_autoptr (LokyFuture) future = NULL;
   LokyWaiter waiter;
   gboolean is_submitted;
   gboolean is_done = FALSE;
 
+  if (!check_unseen (options, error))
+    return NULL;
+  future = loky_pool_make_future (pool, task, args, options, &traits, error);
   if (future == NULL || !loky_pool_check_thread (pool, error))
     return NULL;
   loky_waiter_init (&waiter, future);

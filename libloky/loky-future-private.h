@@ -7,6 +7,7 @@
  * read and written with the pool's lock held; from the end on it is constant. Who ends a future under
  * the lock is the one who announces it, unlocked. */
 
+#include "loky-feed-private.h"
 #include "loky-future.h"
 #include "loky-mailbox-private.h"
 #include "loky-payload-private.h"
@@ -74,7 +75,11 @@ struct _LokyFuture
   GVariant *args; /* of an item of a chunk its result; constant then */
   GPtrArray *buffers;
   LokyFutureListener listener;
-  gpointer listener_data;
+  union
+  {
+    gpointer listener_data;
+    LokyFeed *feed; /* if it has one: then it has no listener; constant, its contents by the pool's lock */
+  };
 
   /* pool lock */
   LokySchedulerTask task;
@@ -95,6 +100,9 @@ struct _LokyFuture
 
   /* atomic */
   guint news;
+
+  /* constant from the submission on */
+  guint8 has_feed;
 };
 
 /* Of those that wait there may be a million: eleven of them fit into a page. */
@@ -107,6 +115,7 @@ typedef enum
 {
   LOKY_NEWS_END = 1 << 0,
   LOKY_NEWS_PROGRESS = 1 << 1,
+  LOKY_NEWS_FEED = 1 << 2,
 } LokyNews;
 
 LokyFuture *loky_future_new (void);
@@ -126,7 +135,8 @@ void loky_future_end_locked (LokyFuture *self,
 /* After that, unlocked, by the same thread. */
 void loky_future_announce (LokyFuture *self);
 
-/* Waits as loky_future_wait() does, with a waiter that is among @waiters; it is not any more then. */
+/* Waits as loky_future_wait() does, or until there is what the waiter wants, with a waiter that is among @waiters; it
+ * is not any more then. */
 gboolean loky_future_await (LokyFuture *self,
                             LokyWaiter *waiter,
                             gint64 timeout,
@@ -144,5 +154,23 @@ gboolean loky_future_unwatch (LokyFuture *self, LokyFutureWatch *watch);
 void loky_future_add_task (LokyFuture *self, GTask *task, gboolean cancels);
 
 void loky_loss_free (LokyLoss *self);
+
+/* What it reads as a value of its task. */
+GVariant *loky_future_read_payload (LokyFuture *self, LokyPayload *payload, GError **error);
+
+/* --- loky-future-feed.c: what comes before the end --- */
+
+void loky_future_class_add_feed (LokyFutureClass *klass);
+
+static inline LokyFeed *
+loky_future_get_feed (LokyFuture *self)
+{
+  return self->has_feed ? self->feed : NULL;
+}
+
+/* Somebody listens. */
+gboolean loky_future_is_fed (LokyFuture *self);
+/* In its context, which has been held up since @start, in µs. FALSE: there is more, for another turn. */
+gboolean loky_future_deliver_feed (LokyFuture *self, gint64 start);
 
 G_END_DECLS

@@ -90,6 +90,8 @@ loky_future_finalize (GObject *object)
   g_clear_pointer (&self->payload, loky_payload_unref);
   g_clear_error (&self->error);
   g_clear_pointer (&self->loss, loky_loss_free);
+  if (self->has_feed)
+    loky_feed_free (self->feed);
   g_clear_pointer (&self->mailbox, loky_mailbox_unref);
   g_clear_pointer (&self->context, g_main_context_unref);
   g_clear_pointer (&self->pool, loky_pool_unref);
@@ -174,6 +176,8 @@ loky_future_class_init (LokyFutureClass *klass)
    */
   done_signal = g_signal_new ("done", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                               NULL, G_TYPE_NONE, 0);
+
+  loky_future_class_add_feed (klass);
 }
 
 /* In the future's context: emits what there is to emit. */
@@ -182,9 +186,16 @@ deliver_news (LokyMailboxItem *item)
 {
   LokyFuture *self = item->link.data;
   guint news = g_atomic_int_and (&self->news, 0);
+  gint64 start = self->has_feed ? g_get_monotonic_time () : 0;
 
   if ((news & LOKY_NEWS_PROGRESS) != 0)
     g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_PROGRESS]);
+  /* All of it was there before the end was posted. */
+  if (self->has_feed && !loky_future_deliver_feed (self, start))
+    {
+      loky_future_post (self, (news & LOKY_NEWS_END) | LOKY_NEWS_FEED);
+      return;
+    }
   if ((news & LOKY_NEWS_END) != 0)
     {
       g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_STATE]);
@@ -251,7 +262,8 @@ loky_future_post (LokyFuture *self, LokyNews news)
     return;
   /* Somebody listens: the future is kept for them. Otherwise it is told to whoever comes to listen
    * before the context is next iterated, if its owner keeps it so long. */
-  owned = g_signal_has_handler_pending (self, done_signal, 0, FALSE);
+  owned = g_signal_has_handler_pending (self, done_signal, 0, FALSE) ||
+          (self->has_feed && loky_future_is_fed (self));
   g_atomic_int_or (&self->news, news);
   loky_mailbox_post_future (self->mailbox, self, &self->item, owned);
 }
@@ -335,7 +347,7 @@ loky_future_announce (LokyFuture *self)
       watch->told (watch, self);
     }
   g_slist_free (watches);
-  if (self->listener != NULL)
+  if (self->listener != NULL && !self->has_feed)
     self->listener (self, self->listener_data);
   loky_future_post (self, LOKY_NEWS_END);
   g_clear_pointer (&self->context, g_main_context_unref);
@@ -487,6 +499,13 @@ drop_waiter_locked (LokyFuture *self, LokyWaiter *waiter)
   *place = waiter->next;
 }
 
+/* What it waits for is there. */
+static gboolean
+is_served_locked (LokyFuture *self, LokyWaiter *waiter)
+{
+  return has_ended (self) || (waiter->wants_partial && loky_feed_has_partial (self->feed));
+}
+
 gboolean
 loky_future_await (LokyFuture *self,
                    LokyWaiter *waiter,
@@ -505,10 +524,10 @@ loky_future_await (LokyFuture *self,
     handler = g_cancellable_connect (cancellable, G_CALLBACK (waiter_cancelled_cb), waiter, NULL);
 
   loky_pool_lock (self->pool);
-  while (waiter->listens || (!has_ended (self) && !waiter->is_cancelled && in_time))
+  while (waiter->listens || (!is_served_locked (self, waiter) && !waiter->is_cancelled && in_time))
     in_time = loky_pool_await_locked (self->pool, waiter, end);
   drop_waiter_locked (self, waiter);
-  is_done = has_ended (self);
+  is_done = is_served_locked (self, waiter);
   loky_pool_unlock (self->pool);
 
   if (cancellable != NULL)
@@ -721,8 +740,8 @@ ref_payload (LokyFuture *self)
   return payload;
 }
 
-static GVariant *
-read_payload (LokyFuture *self, LokyPayload *payload, GError **error)
+GVariant *
+loky_future_read_payload (LokyFuture *self, LokyPayload *payload, GError **error)
 {
   LokySerializer *serializer = self->function->traits.serializer;
   g_autoptr (GVariant) wire = NULL;
@@ -764,7 +783,7 @@ loky_future_dup_result (LokyFuture *self, GError **error)
   loky_pool_unlock (self->pool);
 
   if (payload != NULL)
-    return read_payload (self, payload, error);
+    return loky_future_read_payload (self, payload, error);
   if (own_error != NULL)
     g_propagate_error (error, g_steal_pointer (&own_error));
   else

@@ -50,6 +50,12 @@ LOKY_AVAILABLE_IN_1_0
 gboolean loky_future_wait_finish (LokyFuture *self, GAsyncResult *result, GError **error);
 
 LOKY_AVAILABLE_IN_1_0
+GVariant *loky_future_next_partial (LokyFuture *self,
+                                    gint64 timeout,
+                                    GCancellable *cancellable,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
 GVariant *loky_future_dup_result (LokyFuture *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0

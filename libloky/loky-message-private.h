@@ -35,6 +35,7 @@ typedef enum
   LOKY_MESSAGE_GOODBYE,      /* empty: the last frame of a worker that leaves in order */
   LOKY_MESSAGE_CHUNK_RESULT, /* a value of MIXED_TYPE; slot and number of the chunk */
   LOKY_MESSAGE_GROWN,        /* GROWN_TYPE: it holds more memory than it may, and is to be told to leave */
+  LOKY_MESSAGE_PARTIAL,      /* a value without buffers; slot and number of the task that goes on */
 } LokyMessageType;
 
 /* version, worker id, slots, plugin path, refused, initializer, its arguments, memory growth limit, check interval,
@@ -62,6 +63,10 @@ typedef enum
   LOKY_PLACE_SEGMENT, /* in the first descriptor of the frame */
 } LokyPlace;
 
+/* How a task is to be run; in the byte of the place. */
+#define LOKY_TASK_WANTS_PARTIALS 0x10
+#define LOKY_TASK_FLAGS LOKY_TASK_WANTS_PARTIALS
+
 /* What a record is of: a buffer, a synchronizer, the condition with the number part - LOKY_PART_CONDITION of a lock, a
  * descriptor, which goes to the worker only, or a hold on a resource. */
 #define LOKY_PART_BUFFER 0
@@ -85,7 +90,8 @@ typedef struct
   const guint8 *data; /* INLINE: the serialised value; SEGMENT: NULL */
   guint64 size;       /* of the serialised value, in bytes */
   LokyPlace place;
-  guint32 segment;    /* SEGMENT: its number, to be released */
+  guint8 flags;       /* TASK: LOKY_TASK_ */
+  guint32 segment;    /* SEGMENT: its number, to be released; of a partial result it goes when it was read */
   guint32 name;       /* TASK: what TASK_NAME called the task */
   guint32 attempt;    /* TASK: from 1 */
   gint64 run_time;    /* RESULT: in ns */

@@ -41,7 +41,7 @@ write_head (guint8 *at, const LokyValueMessage *value)
     .attempt = value->attempt,
     .segment = value->segment,
     .type_length = (guint16) type_length,
-    .place = (guint8) value->place,
+    .place = (guint8) ((guint) value->place | value->flags),
     .n_buffers = (guint8) value->n_buffers,
   };
 
@@ -113,6 +113,8 @@ loky_message_parse_value (const LokyFrameHeader *header,
   body += sizeof wire;
   left -= sizeof wire;
 
+  value->flags = header->type == LOKY_MESSAGE_TASK ? wire.place & LOKY_TASK_FLAGS : 0;
+  wire.place &= (guint8) ~value->flags;
   if (wire.place > LOKY_PLACE_SEGMENT)
     return fail (error, header, "has its value in no known place");
   if (header->n_fds != wire.n_buffers + (wire.place == LOKY_PLACE_SEGMENT ? 1 : 0))
@@ -200,6 +202,8 @@ loky_message_type_to_string (guint type)
       return "chunk-result";
     case LOKY_MESSAGE_GROWN:
       return "grown";
+    case LOKY_MESSAGE_PARTIAL:
+      return "partial";
     default:
       return "unknown";
     }

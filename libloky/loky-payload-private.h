@@ -78,6 +78,9 @@ LokySegment *loky_segment_pool_take (LokySegmentPool *self, gsize size, GError *
 /* The sender does not need it any more: its descriptor is on the way, or will never be. */
 void loky_segment_pool_sent (LokySegmentPool *self, guint32 number);
 
+/* It is on the way, and its receiver does not release it: it is not used again. */
+void loky_segment_pool_drop (LokySegmentPool *self, guint32 number);
+
 /* The receiver does not need it any more. A number that is not in use is ignored: a hostile one may
  * send any, at any time. */
 void loky_segment_pool_release (LokySegmentPool *self, guint64 number);

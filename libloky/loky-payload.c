@@ -350,6 +350,22 @@ loky_segment_pool_sent (LokySegmentPool *self, guint32 number)
 }
 
 void
+loky_segment_pool_drop (LokySegmentPool *self, guint32 number)
+{
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; i < self->segments->len; i++)
+    {
+      LokySegment *segment = g_ptr_array_index (self->segments, i);
+
+      if (segment->number != number || !segment->in_use)
+        continue;
+      g_ptr_array_remove_index (self->segments, i);
+      break;
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+void
 loky_segment_pool_release (LokySegmentPool *self, guint64 number)
 {
   let_go (self, number, FALSE, TRUE);

@@ -99,6 +99,14 @@ lend_spinning (LokyPool *self, LokyPoolWorker *worker, gint64 now)
   self->tried_leases = now;
 }
 
+static guint8
+get_flags (LokyFuture *future)
+{
+  LokyFeed *feed = loky_future_get_feed (future);
+
+  return feed != NULL && feed->wants_partials ? LOKY_TASK_WANTS_PARTIALS : 0;
+}
+
 /* Where the worker finds it, which is awake or about to be. FALSE: it is to be sent. */
 static gboolean
 leave_task (LokyPoolTurn *turn, LokyPoolWorker *worker, LokySchedulerTask *task, LokyMessageType type)
@@ -110,6 +118,7 @@ leave_task (LokyPoolTurn *turn, LokyPoolWorker *worker, LokySchedulerTask *task,
   LokyValueMessage message = { .type = g_variant_get_type_string (future->args),
                                .size = g_variant_get_size (future->args),
                                .place = LOKY_PLACE_INLINE,
+                               .flags = get_flags (future),
                                .name = future->function->number,
                                .attempt = task->attempts };
   gboolean has_to_wake;
@@ -141,7 +150,9 @@ static void
 put_task (LokyPoolTurn *turn, LokyPoolWorker *worker, LokySchedulerTask *task, LokyMessageType type)
 {
   LokyFuture *future = LOKY_FUTURE_FROM_TASK (task);
-  LokyValueMessage message = { .name = future->function->number, .attempt = task->attempts };
+  LokyValueMessage message = { .flags = get_flags (future),
+                               .name = future->function->number,
+                               .attempt = task->attempts };
 
   loky_channel_append_value (worker->channel, type, task->slot, task->number, &message, future->args,
                              future->buffers);
@@ -173,6 +184,8 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
       worker->n_put++;
       loky_pool_turn_add_flush (turn, worker);
     }
+  if (future->has_feed)
+    loky_control_set_credit (&worker->control, task->slot, loky_feed_begin (future->feed));
   /* The slot before the frame: whoever reads the frame finds it. */
   loky_control_queue (&worker->control, task->slot, task->number);
   if (!leave_task (turn, worker, task, type))

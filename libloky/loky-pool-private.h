@@ -40,6 +40,7 @@ struct _LokyWaiter
   LokyFuture *future;
   LokyWaiter *next;      /* of the same future; pool lock */
   gboolean is_cancelled; /* pool lock */
+  gboolean wants_partial; /* will do as well as the end; constant */
 
   /*< private to loky-pool-wait.c >*/
   GCond cond;
@@ -167,6 +168,8 @@ LokyFuture *loky_pool_make_failed (LokyPool *self, const char *task, const GErro
 LokyMailbox *loky_pool_ensure_mailbox_locked (LokyPool *self, GMainContext *context);
 gboolean loky_pool_is_task_running_locked (LokyPool *self, LokySchedulerTask *task);
 gdouble loky_pool_get_task_progress_locked (LokyPool *self, LokySchedulerTask *task);
+/* Of a future that has a feed, or NULL; its worker may send more then. */
+LokyPartial *loky_pool_take_partial (LokyPool *self, LokyFuture *future);
 
 /* --- life --- */
 

@@ -34,10 +34,20 @@ typedef struct
   LokyPayload *payload;
   GError *error;
   gint64 run_time;
+  guint64 size; /* of the value */
   const char *name; /* the pool's, of the task that it ends; NULL if it ends none */
   guint64 memory[2]; /* of a worker that has grown: before, and now */
   gboolean was_left; /* in the control area, where there may be anything: it counts if it is of a task */
 } Incoming;
+
+/* Whose owners are to be told, without the lock; references. They may have ended then, and their contexts must not
+ * go before that. */
+typedef struct
+{
+  GSList *progressed;
+  GSList *fed;
+  GSList *contexts;
+} Told;
 
 static GError *
 read_failure (GVariant *body)
@@ -71,12 +81,13 @@ read_value (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
   if (!loky_message_parse_value (&frame->header, frame->body, &value, error))
     return FALSE;
   incoming->run_time = value.run_time;
+  incoming->size = value.size;
   if (frame->has_lost_fds)
     g_set_error_literal (&local_error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
                          "The result cannot be received: too many descriptors are open");
   else
     incoming->payload = loky_payload_new_received (&value, frame->fds, worker->pool->blocks, &local_error);
-  if (value.place == LOKY_PLACE_SEGMENT)
+  if (value.place == LOKY_PLACE_SEGMENT && frame->header.type != LOKY_MESSAGE_PARTIAL)
     {
       loky_channel_append (worker->channel, LOKY_MESSAGE_RELEASE, 0, value.segment);
       worker->has_to_release = TRUE;
@@ -86,7 +97,8 @@ read_value (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
   /* No memory for it: that is this task's end, not the worker's. */
   if (g_error_matches (local_error, LOKY_ERROR, LOKY_ERROR_RESOURCES))
     {
-      incoming->type = LOKY_MESSAGE_FAILURE;
+      if (incoming->type != LOKY_MESSAGE_PARTIAL)
+        incoming->type = LOKY_MESSAGE_FAILURE;
       incoming->error = g_steal_pointer (&local_error);
       return TRUE;
     }
@@ -133,6 +145,7 @@ read_frame (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
     {
     case LOKY_MESSAGE_RESULT:
     case LOKY_MESSAGE_CHUNK_RESULT:
+    case LOKY_MESSAGE_PARTIAL:
       return read_value (worker, frame, incoming, error);
     case LOKY_MESSAGE_FAILURE:
       body = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_FAILURE_TYPE,
@@ -195,13 +208,39 @@ note_grown_locked (LokyPool *self, LokyPoolWorker *worker, const Incoming *incom
   turn->has_changed = TRUE;
 }
 
+/* With the lock, before it ends. */
+static void
+note_told_locked (Told *told, GSList **list, LokyFuture *future)
+{
+  *list = g_slist_prepend (*list, g_object_ref (future));
+  if (future->context != NULL)
+    told->contexts = g_slist_prepend (told->contexts, g_main_context_ref (future->context));
+}
+
+/* With the lock. FALSE: nobody asked for it, or not for so much. */
+static gboolean
+add_partial_locked (LokyFuture *future, Incoming *incoming, Told *told)
+{
+  if (!future->has_feed || (incoming->payload != NULL && incoming->payload->buffers != NULL) ||
+      !loky_feed_add_partial (future->feed, g_steal_pointer (&incoming->payload), incoming->size,
+                              g_steal_pointer (&incoming->error)))
+    return FALSE;
+  for (LokyWaiter *waiter = future->waiters; waiter != NULL; waiter = waiter->next)
+    if (waiter->wants_partial)
+      loky_waiter_wake_locked (waiter);
+  /* Many may come at once. */
+  if (told->fed == NULL || told->fed->data != future)
+    note_told_locked (told, &told->fed, future);
+  return TRUE;
+}
+
 /* With the lock. FALSE: it speaks of a task that it does not have. */
 static gboolean
 apply_locked (LokyPool *self,
               LokyPoolWorker *worker,
               Incoming *incoming,
               LokyPoolTurn *turn,
-              GSList **progressed)
+              Told *told)
 {
   LokySchedulerTask *task;
   LokyFuture *future;
@@ -225,7 +264,8 @@ apply_locked (LokyPool *self,
              worker->scheduling.state == LOKY_WORKER_STATE_DYING;
     }
   if (incoming->type != LOKY_MESSAGE_RESULT && incoming->type != LOKY_MESSAGE_FAILURE &&
-      incoming->type != LOKY_MESSAGE_PROGRESS && incoming->type != LOKY_MESSAGE_CHUNK_RESULT)
+      incoming->type != LOKY_MESSAGE_PROGRESS && incoming->type != LOKY_MESSAGE_CHUNK_RESULT &&
+      incoming->type != LOKY_MESSAGE_PARTIAL)
     return TRUE;
 
   task = loky_scheduler_find (&worker->scheduling, incoming->slot, incoming->number);
@@ -240,10 +280,12 @@ apply_locked (LokyPool *self,
       if (turn->now - future->progress_told_at >= PROGRESS_INTERVAL)
         {
           future->progress_told_at = turn->now;
-          *progressed = g_slist_prepend (*progressed, g_object_ref (future));
+          note_told_locked (told, &told->progressed, future);
         }
       return TRUE;
     }
+  if (incoming->type == LOKY_MESSAGE_PARTIAL)
+    return add_partial_locked (future, incoming, told);
   if (incoming->type == LOKY_MESSAGE_CHUNK_RESULT && !future->is_chunk)
     return FALSE;
   if (incoming->payload == NULL && incoming->error == NULL)
@@ -295,6 +337,15 @@ owes_answer_locked (LokyPoolWorker *worker)
          !loky_control_is_queued (&worker->control, oldest->slot, oldest->number);
 }
 
+/* Takes over the list. */
+static void
+tell (GSList *futures, LokyNews news)
+{
+  for (GSList *l = futures; l != NULL; l = l->next)
+    loky_future_post (l->data, news);
+  g_slist_free_full (futures, g_object_unref);
+}
+
 static gboolean
 apply (LokyPool *self,
        LokyPoolWorker *worker,
@@ -302,14 +353,14 @@ apply (LokyPool *self,
        LokyPoolDeferred *deferred,
        GError **error)
 {
-  GSList *progressed = NULL;
+  Told told = { NULL };
   gboolean is_sound = TRUE;
   LokyPoolTurn turn;
 
   loky_pool_turn_begin (self, &turn);
   turn.deferred = deferred;
   for (guint i = 0; i < batch->len && is_sound; i++)
-    is_sound = apply_locked (self, worker, &g_array_index (batch, Incoming, i), &turn, &progressed);
+    is_sound = apply_locked (self, worker, &g_array_index (batch, Incoming, i), &turn, &told);
   worker->owes_answer = owes_answer_locked (worker);
   if (worker->has_to_release)
     loky_pool_turn_add_flush (&turn, worker);
@@ -317,17 +368,14 @@ apply (LokyPool *self,
   loky_pool_turn_check_held (&turn, worker);
   loky_pool_turn_end (&turn);
 
-  for (GSList *l = progressed; l != NULL; l = l->next)
-    {
-      loky_future_post (l->data, LOKY_NEWS_PROGRESS);
-      g_object_unref (l->data);
-    }
-  g_slist_free (progressed);
+  tell (told.progressed, LOKY_NEWS_PROGRESS);
+  tell (told.fed, LOKY_NEWS_FEED);
+  g_slist_free_full (told.contexts, (GDestroyNotify) g_main_context_unref);
   mark (worker, batch);
   g_array_set_size (batch, 0);
   if (!is_sound)
     g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
-                 "A worker answered for a task that it does not have, or left untold");
+                 "A worker answered for a task that it does not have, sent what nobody asked for, or left untold");
   return is_sound;
 }
 

@@ -870,6 +870,21 @@ loky_pool_get_task_progress_locked (LokyPool *self, LokySchedulerTask *task)
   return loky_control_get_progress (&worker->control, task->slot);
 }
 
+LokyPartial *
+loky_pool_take_partial (LokyPool *self, LokyFuture *future)
+{
+  LokyFeed *feed = loky_future_get_feed (future);
+  LokySchedulerTask *task = &future->task;
+  LokyPartial *partial;
+
+  loky_pool_lock (self);
+  partial = loky_feed_take_partial (feed);
+  if (partial != NULL && task->state == LOKY_TASK_STATE_SENT && !loky_pool_is_foreign (self))
+    loky_control_set_credit (&((LokyPoolWorker *) task->worker)->control, task->slot, feed->credit);
+  loky_pool_unlock (self);
+  return partial;
+}
+
 /* --- waiting for the pool --------------------------------------------------------------------- */
 
 static void

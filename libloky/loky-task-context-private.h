@@ -5,7 +5,9 @@
 
 #include "loky-channel-private.h"
 #include "loky-control-private.h"
+#include "loky-feed-private.h"
 #include "loky-plugin-loader-private.h"
+#include "loky-serializer-private.h"
 #include "loky-task-context.h"
 
 G_BEGIN_DECLS
@@ -39,7 +41,25 @@ void loky_task_context_end (LokyTaskContext *self);
 void loky_task_context_recycle (LokyTaskContext *self, LokyTaskContext **kept);
 
 /* Of a task that has ended: whether a message was sent in its name. */
-gboolean loky_task_context_has_told_progress (LokyTaskContext *self);
+gboolean loky_task_context_has_sent (LokyTaskContext *self);
+
+/* What becomes of partial results. */
+typedef enum
+{
+  LOKY_PARTIAL_REFUSED,
+  LOKY_PARTIAL_DROPPED, /* nobody wants them */
+  LOKY_PARTIAL_SENT,
+} LokyPartialMode;
+
+/* Before the task begins; @serializer is that of its values. At first they are refused. */
+void loky_task_context_set_partial_mode (LokyTaskContext *self, LokyPartialMode mode, LokySerializer *serializer);
+
+/* Any thread. */
+LokyPartialMode loky_task_context_get_partial_mode (LokyTaskContext *self);
+LokySerializer *loky_task_context_get_serializer (LokyTaskContext *self);
+LokyChannel *loky_task_context_get_channel (LokyTaskContext *self);
+/* @value: in normal form, there as bytes; NULL if they are refused. Sends it. */
+gboolean loky_task_context_append_partial (LokyTaskContext *self, GVariant *value, GError **error);
 
 /* Those that were received and those that were added. */
 GPtrArray *loky_task_context_get_buffers (LokyTaskContext *self);

@@ -38,8 +38,12 @@ struct _LokyTaskContext
   guint64 number;
   GPtrArray *buffers; /* nullable */
 
+  LokySerializer *serializer; /* of the task's values; NULL: the default; constant while it runs */
+
   GMutex lock;
   gboolean has_ended;        /* lock */
+  LokyPartialMode partial_mode; /* lock */
+  gint64 partials_sent;      /* what they cost; lock */
   gint64 progress_told_at;   /* lock */
   GCancellable *cancellable; /* lock; made when it is asked for */
 };
@@ -99,6 +103,80 @@ loky_task_context_new (LokyTaskContext **kept,
 }
 
 void
+loky_task_context_set_partial_mode (LokyTaskContext *self, LokyPartialMode mode, LokySerializer *serializer)
+{
+  self->partial_mode = mode;
+  self->serializer = serializer;
+}
+
+LokyPartialMode
+loky_task_context_get_partial_mode (LokyTaskContext *self)
+{
+  LokyPartialMode mode;
+
+  g_mutex_lock (&self->lock);
+  mode = self->has_ended ? LOKY_PARTIAL_REFUSED : self->partial_mode;
+  g_mutex_unlock (&self->lock);
+  return mode;
+}
+
+LokySerializer *
+loky_task_context_get_serializer (LokyTaskContext *self)
+{
+  return self->serializer;
+}
+
+LokyChannel *
+loky_task_context_get_channel (LokyTaskContext *self)
+{
+  return self->surroundings->channel;
+}
+
+static gboolean
+append_partial_locked (LokyTaskContext *self, GVariant *value, GError **error)
+{
+  LokyControl *control = self->surroundings->control;
+  gint64 cost;
+
+  if (self->has_ended || self->partial_mode != LOKY_PARTIAL_SENT)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                   "The task “%s” cannot send partial results: it %s", self->task,
+                   self->has_ended ? "has returned" : "is not a task of kind call that was submitted");
+      return FALSE;
+    }
+  cost = loky_partial_get_cost (g_variant_get_size (value));
+  if (!loky_partial_fits (self->partials_sent, loky_control_get_credit (control, self->slot), cost))
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_BACKLOG_FULL,
+                   "The owner of the task “%s” has not taken its partial results: no more are kept",
+                   self->task);
+      return FALSE;
+    }
+  self->partials_sent += cost;
+  /* Under the lock, so that it is not sent after the result. */
+  loky_channel_append_value (self->surroundings->channel, LOKY_MESSAGE_PARTIAL, self->slot, self->number,
+                             &(LokyValueMessage){ NULL }, value, NULL);
+  return TRUE;
+}
+
+gboolean
+loky_task_context_append_partial (LokyTaskContext *self, GVariant *value, GError **error)
+{
+  gboolean is_appended;
+
+  g_mutex_lock (&self->lock);
+  is_appended = append_partial_locked (self, value, error);
+  g_mutex_unlock (&self->lock);
+  if (!is_appended)
+    return FALSE;
+  /* If the parent is gone, the watchdog is about to say so. */
+  loky_channel_flush_all (self->surroundings->channel);
+  loky_control_tell_parent (self->surroundings->control);
+  return TRUE;
+}
+
+void
 loky_task_context_end (LokyTaskContext *self)
 {
   g_mutex_lock (&self->lock);
@@ -128,14 +206,16 @@ loky_task_context_recycle (LokyTaskContext *self, LokyTaskContext **kept)
   g_clear_pointer (&self->buffers, g_ptr_array_unref);
   self->has_ended = FALSE;
   self->progress_told_at = 0;
+  self->partial_mode = LOKY_PARTIAL_REFUSED;
+  self->partials_sent = 0;
   *kept = self;
 }
 
 gboolean
-loky_task_context_has_told_progress (LokyTaskContext *self)
+loky_task_context_has_sent (LokyTaskContext *self)
 {
-  /* It is not written again: the task has ended. */
-  return self->progress_told_at != 0;
+  /* They are not written again: the task has ended. */
+  return self->progress_told_at != 0 || self->partials_sent > 0;
 }
 
 GPtrArray *

@@ -41,6 +41,9 @@ LOKY_AVAILABLE_IN_1_0
 void loky_task_context_set_progress (LokyTaskContext *self, gdouble progress);
 
 LOKY_AVAILABLE_IN_1_0
+gboolean loky_task_context_send_partial (LokyTaskContext *self, GVariant *value, GError **error);
+
+LOKY_AVAILABLE_IN_1_0
 LokyBuffer *loky_task_context_lookup_buffer (LokyTaskContext *self, gint32 handle, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 

@@ -4,7 +4,7 @@
 /**
  * LokyTaskOptions:
  *
- * How a task is run: timeouts, priority, retries.
+ * How a task is run: timeouts, priority, retries, what is to be had of it before its end.
  *
  * One object can be given to any number of submissions, each of which reads it at the call. It is not
  * thread-safe: change it while no other thread uses it.
@@ -20,6 +20,7 @@ typedef struct
   gint priority;
   guint retries;
   guint64 memory_limit;
+  gboolean partial_results;
 } LokyTaskOptionsPrivate;
 
 G_DEFINE_TYPE_WITH_PRIVATE (LokyTaskOptions, loky_task_options, G_TYPE_OBJECT)
@@ -33,6 +34,7 @@ enum
   PROP_PRIORITY,
   PROP_RETRIES,
   PROP_MEMORY_LIMIT,
+  PROP_PARTIAL_RESULTS,
   N_PROPS,
 };
 
@@ -62,6 +64,9 @@ loky_task_options_get_property (GObject *object, guint prop_id, GValue *value, G
       break;
     case PROP_MEMORY_LIMIT:
       g_value_set_uint64 (value, loky_task_options_get_memory_limit (self));
+      break;
+    case PROP_PARTIAL_RESULTS:
+      g_value_set_boolean (value, loky_task_options_get_partial_results (self));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
@@ -95,6 +100,9 @@ loky_task_options_set_property (GObject *object,
       break;
     case PROP_MEMORY_LIMIT:
       loky_task_options_set_memory_limit (self, g_value_get_uint64 (value));
+      break;
+    case PROP_PARTIAL_RESULTS:
+      loky_task_options_set_partial_results (self, g_value_get_boolean (value));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
@@ -194,6 +202,20 @@ loky_task_options_class_init (LokyTaskOptionsClass *klass)
    */
   properties[PROP_MEMORY_LIMIT]
       = g_param_spec_uint64 ("memory-limit", NULL, NULL, 0, G_MAXUINT64, 0, flags);
+
+  /**
+   * LokyTaskOptions:partial-results:
+   *
+   * Whether the values that the task sends before its end are to be had, by [signal@Loky.Future::partial] or
+   * [method@Loky.Future.next_partial]; otherwise they are not sent.
+   *
+   * Who asks for them is to take them: of one task at most 16 MiB are kept, or one larger value, and the task cannot
+   * send more meanwhile. Only for tasks that are submitted: calls and maps fail with %LOKY_ERROR_INVALID_ARGUMENT.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_PARTIAL_RESULTS]
+      = g_param_spec_boolean ("partial-results", NULL, NULL, FALSE, flags);
 
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
@@ -434,6 +456,49 @@ loky_task_options_set_retries (LokyTaskOptions *self, guint retries)
     return;
   priv->retries = retries;
   g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_RETRIES]);
+}
+
+/**
+ * loky_task_options_get_partial_results:
+ * @self: options
+ *
+ * Gets [property@Loky.TaskOptions:partial-results].
+ *
+ * Returns: whether they are to be had
+ *
+ * Since: 1.0
+ */
+gboolean
+loky_task_options_get_partial_results (LokyTaskOptions *self)
+{
+  LokyTaskOptionsPrivate *priv = loky_task_options_get_instance_private (self);
+
+  g_return_val_if_fail (LOKY_IS_TASK_OPTIONS (self), FALSE);
+
+  return priv->partial_results;
+}
+
+/**
+ * loky_task_options_set_partial_results:
+ * @self: options
+ * @partial_results: the new value
+ *
+ * Sets [property@Loky.TaskOptions:partial-results].
+ *
+ * Since: 1.0
+ */
+void
+loky_task_options_set_partial_results (LokyTaskOptions *self, gboolean partial_results)
+{
+  LokyTaskOptionsPrivate *priv = loky_task_options_get_instance_private (self);
+
+  g_return_if_fail (LOKY_IS_TASK_OPTIONS (self));
+
+  partial_results = !!partial_results;
+  if (priv->partial_results == partial_results)
+    return;
+  priv->partial_results = partial_results;
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_PARTIAL_RESULTS]);
 }
 
 /**

@@ -63,4 +63,10 @@ guint64 loky_task_options_get_memory_limit (LokyTaskOptions *self);
 LOKY_AVAILABLE_IN_1_0
 void loky_task_options_set_memory_limit (LokyTaskOptions *self, guint64 memory_limit);
 
+LOKY_AVAILABLE_IN_1_0
+gboolean loky_task_options_get_partial_results (LokyTaskOptions *self);
+
+LOKY_AVAILABLE_IN_1_0
+void loky_task_options_set_partial_results (LokyTaskOptions *self, gboolean partial_results);
+
 G_END_DECLS

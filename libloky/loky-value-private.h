@@ -17,6 +17,10 @@ G_BEGIN_DECLS
  * bytes. */
 GVariant *loky_value_ref_normal (GVariant *value);
 
+/* Whether who gets the bytes of @value, which is in normal form, can read them. Only values in values can be
+ * nested too deeply: it is not checked when they are made. */
+gboolean loky_value_is_readable (GVariant *value);
+
 /* A value of the definite type @type over @bytes; NULL if they are not one in normal form, or one that is
  * nested too deeply. The reference is not floating. */
 GVariant *loky_value_new_received (const char *type, GBytes *bytes);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-value-private.h"
 
+#include <string.h>
+
 /* The size of numbers whose every pattern of bits is a value, in bytes; 0 for all else. */
 static gsize
 get_number_size (char type)
@@ -61,6 +63,19 @@ loky_value_ref_normal (GVariant *value)
   if (size > 0 && g_variant_get_data (normal) == NULL)
     return make_default (g_variant_get_type (value), size);
   return g_steal_pointer (&normal);
+}
+
+gboolean
+loky_value_is_readable (GVariant *value)
+{
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GVariant) read = NULL;
+
+  if (strchr (g_variant_get_type_string (value), 'v') == NULL)
+    return TRUE;
+  bytes = g_variant_get_data_as_bytes (value);
+  read = g_variant_ref_sink (g_variant_new_from_bytes (g_variant_get_type (value), bytes, FALSE));
+  return g_variant_is_normal_form (read);
 }
 
 GVariant *

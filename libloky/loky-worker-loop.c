@@ -191,8 +191,8 @@ answer_failure (Worker *self,
 }
 
 /* A small one, where the parent sees it without its being sent. What was sent before it may be read after it: a task
- * that has told of its progress sends its result, too, and one that has written nonsense to the channel, so that
- * it is not another one that ends with the worker. FALSE: it is to be sent. */
+ * that has told of its progress, or sent partial results, sends its result, too, and one that has written nonsense to
+ * the channel, so that it is not another one that ends with the worker. FALSE: it is to be sent. */
 static gboolean
 leave_result (Worker *self,
               const Job *job,
@@ -209,7 +209,7 @@ leave_result (Worker *self,
                                .run_time = run_time };
 
   if (!loky_control_is_listened_to (control, self->n_sent) || message.size > sizeof note.body ||
-      loky_task_context_has_told_progress (context) ||
+      loky_task_context_has_sent (context) ||
       !loky_worker_integrity_is_undisturbed (&self->integrity))
     return FALSE;
   message.data = g_variant_get_data (result);
@@ -247,6 +247,12 @@ answer_result (Worker *self,
   send (self);
   while (loky_channel_take_failure (self->setup->channel, &failure))
     {
+      /* Of a partial result that another thread of the task has just sent. */
+      if (failure.type != type)
+        {
+          g_error_free (failure.error);
+          continue;
+        }
       answer_failure (self, failure.slot, failure.number, failure.error, run_time);
       g_error_free (failure.error);
     }
@@ -277,21 +283,6 @@ call_item (const LokyTaskDescriptor *task, LokyTaskContext *context, GVariant *a
   if (!task->item_func (context, g_variant_get_data (args), result, task->user_data, error))
     return NULL;
   return g_variant_new_from_data (type, g_steal_pointer (&result), size, FALSE, g_free, data);
-}
-
-/* Whether who gets the bytes of @result, which is in normal form, can read them. Only values in values can be
- * nested too deeply: it is not checked when they are made. */
-static gboolean
-is_readable (GVariant *result)
-{
-  g_autoptr (GBytes) bytes = NULL;
-  g_autoptr (GVariant) read = NULL;
-
-  if (strchr (g_variant_get_type_string (result), 'v') == NULL)
-    return TRUE;
-  bytes = g_variant_get_data_as_bytes (result);
-  read = g_variant_ref_sink (g_variant_new_from_bytes (g_variant_get_type (result), bytes, FALSE));
-  return g_variant_is_normal_form (read);
 }
 
 static gboolean
@@ -357,7 +348,7 @@ loky_worker_call_task (Worker *self,
   if (!check_result (task, args, result, error))
     return NULL;
   normal = loky_value_ref_normal (result);
-  if (is_readable (normal))
+  if (loky_value_is_readable (normal))
     return g_steal_pointer (&normal);
   g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
                "The task “%s” returned a value of type %s that is nested too deeply", task->name,
@@ -462,6 +453,14 @@ limit_memory (Worker *self, const Job *job, GError **error)
   return limit == NULL || loky_worker_memory_limit (*limit, error);
 }
 
+static LokyPartialMode
+get_partial_mode (const Job *job, const LokyLoadedTask *task)
+{
+  if (task->descriptor->kind != LOKY_TASK_KIND_CALL)
+    return LOKY_PARTIAL_REFUSED;
+  return (job->message.flags & LOKY_TASK_WANTS_PARTIALS) != 0 ? LOKY_PARTIAL_SENT : LOKY_PARTIAL_DROPPED;
+}
+
 static void
 run_job (Worker *self, const Job *job)
 {
@@ -482,6 +481,7 @@ run_job (Worker *self, const Job *job)
     }
   context = loky_task_context_new (&self->context, &self->surroundings, task->name, job->message.attempt,
                                    job->slot, job->number, job->buffers);
+  loky_task_context_set_partial_mode (context, get_partial_mode (job, task), job->serializer);
   loky_watchdog_set_task (context);
   LOKY_PROBE_TASK_STARTED (task->name, self->setup->worker_id, job->number, job->message.attempt);
   result = call_job (self, job, task, context, &type, &error);

@@ -51,6 +51,21 @@ demo_fail (LokyTaskContext *context, GVariant *args, gpointer user_data, GError 
   return NULL;
 }
 
+static GVariant *
+demo_count (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  guint32 n = g_variant_get_uint32 (args);
+
+  for (guint32 i = 1; i <= n; i++)
+    {
+      if (loky_task_context_set_error_if_cancelled (context, error) ||
+          !loky_task_context_send_partial (context, g_variant_new_uint32 (i), error))
+        return NULL;
+      loky_task_context_set_progress (context, (gdouble) i / n);
+    }
+  return g_variant_new_uint32 (n);
+}
+
 static const LokyTaskDescriptor tasks[] = {
   {
       .name = "echo",
@@ -75,6 +90,14 @@ static const LokyTaskDescriptor tasks[] = {
       .func = demo_primes,
       .summary = "Counts the primes from the first number up to, and without, the second",
       .arguments = "FROM TO",
+  },
+  {
+      .name = "count",
+      .arguments_type = "u",
+      .result_type = "u",
+      .func = demo_count,
+      .summary = "Counts from 1 to a number; each is a partial result",
+      .arguments = "NUMBER",
   },
   {
       .name = "fail",

@@ -70,6 +70,9 @@ static const Crime crimes[] = {
   { "19/note-with-a-buffer", "broken-note:buffer", "a task that it does not have" },
   { "19/note-of-a-chunk", "broken-note:chunk", "a task that it does not have" },
   { "19/note-of-no-type", "broken-note:type", "a task that it does not have" },
+  { "19/partial-that-nobody-asked-for", "partial-and-hang", "sent what nobody asked for" },
+  { "19/partial-of-another-number", "partial-number", "a task that it does not have" },
+  { "19/flood-of-empty-partials", "flood:40", "too short for a value" },
   { "19/flood-of-unknown-messages", "flood:77", "a message of type 77" },
   { "19/flood-of-setups", "flood:1", "a message of type 1" },
   { "19/flood-of-goodbyes", "flood:37", "left untold" },
@@ -820,9 +823,68 @@ chunk_answered_wrongly (HostileFixture *fixture, gconstpointer data)
   hostile_assert_serves (fixture, fixture->base.executor, 10);
 }
 
+static LokyFuture *
+submit_for_partials (HostileFixture *fixture, const char *order)
+{
+  g_autoptr (LokyTaskOptions) options = loky_task_options_new ();
+
+  loky_task_options_set_partial_results (options, TRUE);
+  return hostile_submit (fixture, fixture->base.executor, order, options);
+}
+
+static void
+assert_partial (LokyFuture *future, const char *text)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = loky_future_next_partial (future, -1, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpstr (value != NULL ? g_variant_get_string (value, NULL) : NULL, ==, text);
+}
+
+/* More than there was credit for: what came before it is there. */
+static void
+flood_of_partials (HostileFixture *fixture, gconstpointer data)
+{
+  LokyFuture *future = submit_for_partials (fixture, "partial-flood");
+  guint n = 0;
+
+  hostile_assert_error (future, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "sent what nobody asked for");
+  for (GVariant *value; (value = loky_future_next_partial (future, -1, NULL, NULL)) != NULL; n++)
+    g_variant_unref (value);
+  g_assert_cmpuint (n, ==, (16u << 20) / (6 + 256));
+  hostile_assert_serves (fixture, fixture->base.executor, 4);
+}
+
+static void
+partial_after_the_result (HostileFixture *fixture, gconstpointer data)
+{
+  LokyFuture *future = submit_for_partials (fixture, "partial-late");
+
+  assert_partial (future, NULL);
+  hostile_assert_result (future, "partial-late");
+  hostile_assert_serves (fixture, fixture->base.executor, 4);
+}
+
+static void
+partial_not_normal (HostileFixture *fixture, gconstpointer data)
+{
+  LokyFuture *future = submit_for_partials (fixture, "partial-not-normal");
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (loky_future_next_partial (future, -1, NULL, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
+  assert_partial (future, "early");
+  assert_partial (future, NULL);
+  hostile_assert_result (future, "partial-not-normal");
+}
+
 static void
 add_tests (void)
 {
+  HOSTILE_ADD ("/loky/faults/19/flood-of-partials", flood_of_partials);
+  HOSTILE_ADD ("/loky/faults/19/partial-after-the-result", partial_after_the_result);
+  HOSTILE_ADD ("/loky/faults/19/partial-not-normal", partial_not_normal);
   HOSTILE_ADD ("/loky/faults/19/chunk-answered-wrongly", chunk_answered_wrongly);
   HOSTILE_ADD ("/loky/faults/19/result-for-a-task-taken-back", result_for_a_task_taken_back);
   HOSTILE_ADD ("/loky/faults/19/result-for-a-cancelled-task", result_for_a_cancelled_task);

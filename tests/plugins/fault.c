@@ -28,6 +28,7 @@ find_order (const char *name)
     fault_death_orders,
     fault_limits_orders,
     fault_memory_orders,
+    fault_partial_orders,
     fault_nesting_orders,
     fault_process_orders,
     fault_surroundings_orders,
@@ -217,6 +218,19 @@ negate (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **e
   return g_variant_new_fixed_array (G_VARIANT_TYPE_INT64, negated, length, sizeof (guint64));
 }
 
+/* Which may not be sent by tasks of these kinds. */
+static gboolean
+send_from_item (LokyTaskContext *context, gconstpointer item, gpointer result, gpointer user_data, GError **error)
+{
+  return loky_task_context_send_partial (context, g_variant_new_uint32 (1), error);
+}
+
+static GVariant *
+send_from_batch (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  return loky_task_context_send_partial (context, g_variant_new_uint32 (1), error) ? g_variant_ref (args) : NULL;
+}
+
 static GVariant *
 sum_buffer (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
 {
@@ -340,6 +354,24 @@ static const LokyTaskDescriptor tasks[] = {
       .kind = LOKY_TASK_KIND_BATCH,
       .func = negate,
       .summary = "The numbers with the other sign",
+      .arguments = "NUMBERS",
+  },
+  {
+      .name = "partial-item",
+      .arguments_type = "x",
+      .result_type = "x",
+      .kind = LOKY_TASK_KIND_ITEM,
+      .item_func = send_from_item,
+      .summary = "Sends a partial result",
+      .arguments = "NUMBER",
+  },
+  {
+      .name = "partial-batch",
+      .arguments_type = "ax",
+      .result_type = "ax",
+      .kind = LOKY_TASK_KIND_BATCH,
+      .func = send_from_batch,
+      .summary = "Sends a partial result",
       .arguments = "NUMBERS",
   },
   {

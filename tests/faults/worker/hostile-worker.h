@@ -52,6 +52,7 @@ extern const TaskOrder frame_orders[];
 extern const TaskOrder memory_orders[];
 extern const TaskOrder life_orders[];
 extern const TaskOrder note_orders[];
+extern const TaskOrder partial_orders[];
 extern const StartOrder start_orders[];
 
 typedef struct

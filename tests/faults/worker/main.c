@@ -27,7 +27,7 @@ is_order (const char *text, const char *name)
 static const TaskOrder *
 find_order (const char *text)
 {
-  static const TaskOrder *const tables[] = { frame_orders, memory_orders, life_orders, note_orders };
+  static const TaskOrder *const tables[] = { frame_orders, memory_orders, life_orders, note_orders, partial_orders };
 
   for (gsize i = 0; i < G_N_ELEMENTS (tables); i++)
     for (const TaskOrder *order = tables[i]; order->name != NULL; order++)
