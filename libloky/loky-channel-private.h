@@ -89,7 +89,7 @@ void loky_channel_append_variant (LokyChannel *self,
                                   const int *fds,
                                   guint n_fds);
 
-/* A frame with a value. Of @message the fields name, attempt, flags and run_time are used. A large @value
+/* A frame with a value. Of @message the fields name, attempt, flags and run_time are used, and outputs taken over. A large @value
  * is put into a segment when it is flushed, which for a partial result is not used again. @buffers may be NULL. */
 void loky_channel_append_value (LokyChannel *self,
                                 guint8 type,
@@ -105,6 +105,9 @@ LokyFlushResult loky_channel_flush (LokyChannel *self);
 gboolean loky_channel_flush_wait (LokyChannel *self);
 /* Until nothing is left to be sent, by whichever thread. */
 gboolean loky_channel_flush_all (LokyChannel *self);
+
+/* As if a value had been appended that cannot be sent. Takes over @error. */
+void loky_channel_fail (LokyChannel *self, guint8 type, guint32 slot, guint64 number, GError *error);
 
 /* Takes out one value that could not be sent; FALSE if there is none. The caller owns the error. */
 gboolean loky_channel_take_failure (LokyChannel *self, LokySendFailure *failure);

@@ -91,6 +91,9 @@ item_free (Item *item)
   for (guint i = item->n_fds - item->n_owned_fds; i < item->n_fds; i++)
     loky_close_fd (&item->fds[i]);
   g_free (item->fds);
+  if ((item->message.flags & LOKY_TASK_CAPTURES_OUTPUT) != 0)
+    for (guint i = 0; i < LOKY_TASK_N_OUTPUTS; i++)
+      loky_close_fd (&item->message.outputs[i]);
   g_clear_pointer (&item->bytes, g_byte_array_unref);
   g_clear_pointer (&item->buffers, g_ptr_array_unref);
   g_clear_pointer (&item->value, g_variant_unref);
@@ -296,7 +299,8 @@ append_value_frame (GByteArray *bytes,
 {
   gsize inline_size = message->place == LOKY_PLACE_INLINE ? message->size : 0;
 
-  header->n_fds = (guint8) (message->n_buffers + (message->place == LOKY_PLACE_SEGMENT ? 1 : 0));
+  header->n_fds = (guint8) (message->n_buffers + (message->place == LOKY_PLACE_SEGMENT ? 1 : 0) +
+                            loky_message_count_outputs (message->flags));
   header->length = (guint32) (loky_message_value_overhead (message) + inline_size);
   append_header (bytes, header);
   loky_message_append_value (bytes, message);
@@ -308,12 +312,15 @@ item_set_fds (Item *item, int segment_fd)
 {
   guint n_buffers = item->buffers != NULL ? item->buffers->len : 0;
 
-  item->fds = g_new (int, n_buffers + 1);
+  item->fds = g_new (int, n_buffers + 1 + LOKY_TASK_N_OUTPUTS);
   item->n_fds = 0;
   if (segment_fd >= 0)
     item->fds[item->n_fds++] = segment_fd;
   for (guint i = 0; i < n_buffers; i++)
     item->fds[item->n_fds++] = loky_attachment_get_fd (g_ptr_array_index (item->buffers, i));
+  item->n_owned_fds = loky_message_count_outputs (item->message.flags);
+  for (guint i = 0; i < item->n_owned_fds; i++)
+    item->fds[item->n_fds++] = loky_steal_fd (&item->message.outputs[i]);
 }
 
 void
@@ -335,6 +342,7 @@ loky_channel_append_value (LokyChannel *self,
     .name = message->name,
     .attempt = message->attempt,
     .flags = message->flags,
+    .outputs = { message->outputs[0], message->outputs[1] },
     .run_time = message->run_time,
   };
 
@@ -353,12 +361,13 @@ loky_channel_append_value (LokyChannel *self,
       GByteArray *bytes;
 
       describe_buffers (buffers, records, &whole);
-      if (buffers != NULL)
+      if (buffers != NULL || loky_message_count_outputs (whole.flags) > 0)
         {
           Item *item = push_item_locked (self, TRUE);
 
-          item->buffers = g_ptr_array_ref (buffers);
+          item->buffers = buffers != NULL ? g_ptr_array_ref (buffers) : NULL;
           item->header = header;
+          item->message = whole;
           item_set_fds (item, -1);
           bytes = item->bytes;
         }
@@ -396,22 +405,24 @@ item_fill_segment (LokyChannel *self, Item *item, GError **error)
 static void
 give_up_item (LokyChannel *self, Item *item, GError *error)
 {
-  LokySendFailure *failure = g_new0 (LokySendFailure, 1);
-
-  failure->type = item->header.type;
-  failure->slot = item->header.slot;
-  failure->number = item->header.number;
-  failure->error = error;
-  g_mutex_lock (&self->outbox_lock);
-  g_queue_push_tail (&self->failures, failure);
-  g_mutex_unlock (&self->outbox_lock);
-
+  loky_channel_fail (self, item->header.type, item->header.slot, item->header.number, error);
   item_free (pop_item (&self->sending));
   if (self->substitute == 0)
     return;
   item = item_new (TRUE);
   append_header (item->bytes, &(LokyFrameHeader){ .type = self->substitute });
   g_queue_push_head_link (&self->sending, &item->link);
+}
+
+void
+loky_channel_fail (LokyChannel *self, guint8 type, guint32 slot, guint64 number, GError *error)
+{
+  LokySendFailure *failure = g_new0 (LokySendFailure, 1);
+
+  *failure = (LokySendFailure){ .type = type, .slot = slot, .number = number, .error = error };
+  g_mutex_lock (&self->outbox_lock);
+  g_queue_push_tail (&self->failures, failure);
+  g_mutex_unlock (&self->outbox_lock);
 }
 
 gboolean

@@ -125,6 +125,21 @@ typedef enum
 } LokyFutureState;
 
 /**
+ * LokyStream:
+ * @LOKY_STREAM_STDOUT: standard output, descriptor 1
+ * @LOKY_STREAM_STDERR: standard error, descriptor 2
+ *
+ * Where a task has written to.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  LOKY_STREAM_STDOUT,
+  LOKY_STREAM_STDERR,
+} LokyStream;
+
+/**
  * LokyAcquireResult:
  * @LOKY_ACQUIRE_RESULT_FAILED: nothing was acquired; the error says why
  * @LOKY_ACQUIRE_RESULT_ACQUIRED: it was acquired

@@ -46,6 +46,14 @@ prepare_args (GVariant *args, GPtrArray **buffers, GError **error)
   return g_steal_pointer (&normal);
 }
 
+/* Whether something is to be had of the task before its end. */
+static gboolean
+has_feed (LokyTaskOptions *options)
+{
+  return options != NULL && (loky_task_options_get_partial_results (options) ||
+                             loky_task_options_get_capture_output (options));
+}
+
 static void
 set_options (LokyFuture *future, LokyTaskOptions *options)
 {
@@ -59,20 +67,37 @@ set_options (LokyFuture *future, LokyTaskOptions *options)
                            : 5 * G_USEC_PER_SEC;
   task->priority = options != NULL ? loky_task_options_get_priority (options) : 0;
   task->retries = options != NULL ? loky_task_options_get_retries (options) : 0;
-  if (options == NULL || !loky_task_options_get_partial_results (options))
+  if (!has_feed (options))
     return;
-  future->feed = loky_feed_new (TRUE);
+  future->feed = loky_feed_new (loky_task_options_get_partial_results (options),
+                                loky_task_options_get_capture_output (options));
   future->has_feed = TRUE;
+  task->is_alone = future->feed->captures_output;
+}
+
+/* Beside them are those for its output. */
+static gboolean
+check_n_buffers (LokyFuture *future, GError **error)
+{
+  guint most = LOKY_FRAME_MAX_FDS - 1 - LOKY_TASK_N_OUTPUTS;
+
+  if (!future->has_feed || !future->feed->captures_output || future->buffers == NULL || future->buffers->len <= most)
+    return TRUE;
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE,
+               "The arguments of a task whose output is captured can refer to at most %u buffers and "
+               "synchronizers", most);
+  return FALSE;
 }
 
 /* Of a task whose future its owner does not see while it runs. */
 static gboolean
 check_unseen (LokyTaskOptions *options, GError **error)
 {
-  if (options == NULL || !loky_task_options_get_partial_results (options))
+  if (!has_feed (options))
     return TRUE;
   g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
-                       "Partial results are to be had of tasks that are submitted, not of calls and maps");
+                       "Partial results and output are to be had of tasks that are submitted, not of calls and "
+                       "maps");
   return FALSE;
 }
 
@@ -116,6 +141,8 @@ loky_pool_make_future (LokyPool *pool,
   future->args = g_steal_pointer (&prepared);
   future->buffers = g_steal_pointer (&buffers);
   set_options (future, options);
+  if (!check_n_buffers (future, error))
+    g_clear_object (&future);
   return future;
 }
 

@@ -21,12 +21,20 @@ loky_partial_free (LokyPartial *self)
   g_free (self);
 }
 
+void
+loky_output_piece_free (LokyOutputPiece *self)
+{
+  g_bytes_unref (self->bytes);
+  g_free (self);
+}
+
 LokyFeed *
-loky_feed_new (gboolean wants_partials)
+loky_feed_new (gboolean wants_partials, gboolean captures_output)
 {
   LokyFeed *self = g_new0 (LokyFeed, 1);
 
   self->wants_partials = wants_partials;
+  self->captures_output = captures_output;
   return self;
 }
 
@@ -37,6 +45,9 @@ loky_feed_free (LokyFeed *self)
 
   while ((partial = loky_feed_take_partial (self)) != NULL)
     loky_partial_free (partial);
+  loky_feed_drop_pieces (self);
+  for (guint i = 0; i < LOKY_N_STREAMS; i++)
+    g_clear_pointer (&self->records[i], g_byte_array_unref);
   g_free (self);
 }
 
@@ -86,4 +97,91 @@ loky_feed_take_partial (LokyFeed *self)
   self->kept -= partial->cost;
   self->credit += partial->cost;
   return partial;
+}
+
+/* --- output ----------------------------------------------------------------------------------- */
+
+static gsize
+get_piece_cost (LokyOutputPiece *piece)
+{
+  return g_bytes_get_size (piece->bytes) + LOKY_OUTPUT_COST;
+}
+
+static LokyOutputPiece *
+pop_piece (LokyFeed *self)
+{
+  GList *link = g_queue_pop_head_link (&self->pieces);
+  LokyOutputPiece *piece = link != NULL ? link->data : NULL;
+
+  if (piece != NULL)
+    self->pieces_cost -= get_piece_cost (piece);
+  return piece;
+}
+
+/* FALSE: there is none. */
+static gboolean
+drop_piece (LokyFeed *self)
+{
+  g_autoptr (LokyOutputPiece) piece = pop_piece (self);
+
+  if (piece != NULL)
+    self->n_dropped[piece->stream] += g_bytes_get_size (piece->bytes);
+  return piece != NULL;
+}
+
+/* The front is cut off now and then, not each time. */
+static void
+record (LokyFeed *self, LokyStream stream, const guint8 *data, gsize size)
+{
+  GByteArray *it = self->records[stream];
+
+  if (it == NULL)
+    it = self->records[stream] = g_byte_array_new ();
+  g_byte_array_append (it, data, (guint) size);
+  if (it->len >= 2 * LOKY_OUTPUT_RECORD)
+    g_byte_array_remove_range (it, 0, it->len - LOKY_OUTPUT_RECORD);
+}
+
+void
+loky_feed_add_output (LokyFeed *self, LokyStream stream, const guint8 *data, gsize size)
+{
+  LokyOutputPiece *piece = g_new0 (LokyOutputPiece, 1);
+
+  piece->link.data = piece;
+  piece->stream = stream;
+  piece->bytes = g_bytes_new (data, size);
+  g_queue_push_tail_link (&self->pieces, &piece->link);
+  self->pieces_cost += get_piece_cost (piece);
+  self->n_written[stream] += size;
+  record (self, stream, data, size);
+  while (self->pieces_cost > LOKY_OUTPUT_LIMIT && drop_piece (self))
+    ;
+}
+
+LokyOutputPiece *
+loky_feed_take_piece (LokyFeed *self)
+{
+  LokyOutputPiece *piece = pop_piece (self);
+
+  if (piece == NULL)
+    return NULL;
+  piece->n_dropped = self->n_dropped[piece->stream];
+  self->n_dropped[piece->stream] = 0;
+  return piece;
+}
+
+void
+loky_feed_drop_pieces (LokyFeed *self)
+{
+  while (drop_piece (self))
+    ;
+}
+
+GBytes *
+loky_feed_dup_record (LokyFeed *self, LokyStream stream)
+{
+  GByteArray *it = self->records[stream];
+  gsize size = it != NULL ? MIN (it->len, LOKY_OUTPUT_RECORD) : 0;
+
+  return g_bytes_new (size > 0 ? it->data + it->len - size : NULL, size);
 }

@@ -2,6 +2,7 @@
 
 /* What a future tells before its end. */
 
+#include "loky-enum-types.h"
 #include "loky-error.h"
 #include "loky-pool-private.h"
 #include "loky-util-private.h"
@@ -12,6 +13,7 @@
 #define TURN_TIME 1000
 
 static guint partial_signal;
+static guint output_signal;
 
 void
 loky_future_class_add_feed (LokyFutureClass *klass)
@@ -33,6 +35,26 @@ loky_future_class_add_feed (LokyFutureClass *klass)
    */
   partial_signal = g_signal_new ("partial", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                  NULL, G_TYPE_NONE, 1, G_TYPE_VARIANT);
+
+  /**
+   * LokyFuture::output:
+   * @self: the future
+   * @stream: where it was written to
+   * @bytes: what was written; any bytes, which may end in the middle of a line or of a character
+   * @n_dropped: how many bytes of that stream, right before these, are not told, since more than 1 MiB waited
+   *   for the context to be iterated, or no handler was connected
+   *
+   * Emitted for what the task, and what it started, has written to standard output and error, if it was submitted
+   * with [property@Loky.TaskOptions:capture-output]: all before [signal@Loky.Future::done], in the main context in which the
+   * task was submitted.
+   *
+   * The order is that of each stream; between them it is not known. What a process that the task has left behind writes
+   * after the end of the task is not told.
+   *
+   * Since: 1.0
+   */
+  output_signal = g_signal_new ("output", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                G_TYPE_NONE, 3, LOKY_TYPE_STREAM, G_TYPE_BYTES, G_TYPE_UINT64);
 }
 
 static gboolean
@@ -44,7 +66,7 @@ has_handler (LokyFuture *self, guint signal)
 gboolean
 loky_future_is_fed (LokyFuture *self)
 {
-  return has_handler (self, partial_signal);
+  return has_handler (self, partial_signal) || has_handler (self, output_signal);
 }
 
 static GVariant *
@@ -74,10 +96,31 @@ emit_partial (LokyFuture *self)
   return TRUE;
 }
 
+/* The same. */
+static gboolean
+emit_output (LokyFuture *self)
+{
+  g_autoptr (LokyOutputPiece) piece = NULL;
+  gboolean is_heard = has_handler (self, output_signal);
+
+  if (!self->feed->captures_output)
+    return FALSE;
+  loky_pool_lock (self->pool);
+  if (is_heard)
+    piece = loky_feed_take_piece (self->feed);
+  else
+    loky_feed_drop_pieces (self->feed);
+  loky_pool_unlock (self->pool);
+  if (piece == NULL)
+    return FALSE;
+  g_signal_emit (self, output_signal, 0, piece->stream, piece->bytes, piece->n_dropped);
+  return TRUE;
+}
+
 gboolean
 loky_future_deliver_feed (LokyFuture *self, gint64 start)
 {
-  while (emit_partial (self))
+  while (emit_output (self) || emit_partial (self))
     if (g_get_monotonic_time () - start >= TURN_TIME)
       return FALSE;
   return TRUE;
@@ -150,4 +193,67 @@ loky_future_next_partial (LokyFuture *self, gint64 timeout, GCancellable *cancel
       if (is_done || !wait_for_partial (self, left, cancellable, error))
         return NULL;
     }
+}
+
+static gboolean
+is_captured (LokyFuture *self)
+{
+  return self->has_feed && self->feed->captures_output;
+}
+
+/**
+ * loky_future_dup_output:
+ * @self: a future
+ * @stream: which stream
+ *
+ * Gets the last of what the task has written to a stream, if it was submitted with
+ * [property@Loky.TaskOptions:capture-output]: at most 64 KiB, of all its attempts, so far or, after the end, all in all.
+ *
+ * It needs no main loop, and does not depend on [signal@Loky.Future::output].
+ *
+ * Returns: (transfer full) (nullable): any bytes; %NULL if the output is not captured
+ *
+ * Since: 1.0
+ */
+GBytes *
+loky_future_dup_output (LokyFuture *self, LokyStream stream)
+{
+  GBytes *bytes;
+
+  g_return_val_if_fail (LOKY_IS_FUTURE (self) && self->pool != NULL, NULL);
+  g_return_val_if_fail (stream < LOKY_N_STREAMS, NULL);
+
+  if (!is_captured (self))
+    return NULL;
+  loky_pool_lock (self->pool);
+  bytes = loky_feed_dup_record (self->feed, stream);
+  loky_pool_unlock (self->pool);
+  return bytes;
+}
+
+/**
+ * loky_future_get_output_size:
+ * @self: a future
+ * @stream: which stream
+ *
+ * Gets how much the task has written to a stream, of which [method@Loky.Future.dup_output] has the last.
+ *
+ * Returns: a number of bytes; 0 if the output is not captured
+ *
+ * Since: 1.0
+ */
+guint64
+loky_future_get_output_size (LokyFuture *self, LokyStream stream)
+{
+  guint64 size;
+
+  g_return_val_if_fail (LOKY_IS_FUTURE (self) && self->pool != NULL, 0);
+  g_return_val_if_fail (stream < LOKY_N_STREAMS, 0);
+
+  if (!is_captured (self))
+    return 0;
+  loky_pool_lock (self->pool);
+  size = self->feed->n_written[stream];
+  loky_pool_unlock (self->pool);
+  return size;
 }

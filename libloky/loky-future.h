@@ -56,6 +56,12 @@ GVariant *loky_future_next_partial (LokyFuture *self,
                                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
+GBytes *loky_future_dup_output (LokyFuture *self, LokyStream stream) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+guint64 loky_future_get_output_size (LokyFuture *self, LokyStream stream);
+
+LOKY_AVAILABLE_IN_1_0
 GVariant *loky_future_dup_result (LokyFuture *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0

@@ -65,7 +65,9 @@ typedef enum
 
 /* How a task is to be run; in the byte of the place. */
 #define LOKY_TASK_WANTS_PARTIALS 0x10
-#define LOKY_TASK_FLAGS LOKY_TASK_WANTS_PARTIALS
+#define LOKY_TASK_CAPTURES_OUTPUT 0x20 /* the last two descriptors are what to write it to */
+#define LOKY_TASK_FLAGS (LOKY_TASK_WANTS_PARTIALS | LOKY_TASK_CAPTURES_OUTPUT)
+#define LOKY_TASK_N_OUTPUTS 2
 
 /* What a record is of: a buffer, a synchronizer, the condition with the number part - LOKY_PART_CONDITION of a lock, a
  * descriptor, which goes to the worker only, or a hold on a resource. */
@@ -97,7 +99,15 @@ typedef struct
   gint64 run_time;    /* RESULT: in ns */
   const LokyBufferRecord *buffers;
   guint n_buffers;
+  int outputs[LOKY_TASK_N_OUTPUTS]; /* CAPTURES_OUTPUT: the sender's; not parsed */
 } LokyValueMessage;
+
+/* How many descriptors there are of them in a frame. */
+static inline guint
+loky_message_count_outputs (guint8 flags)
+{
+  return (flags & LOKY_TASK_CAPTURES_OUTPUT) != 0 ? LOKY_TASK_N_OUTPUTS : 0;
+}
 
 /* Appends all but the data of @value to @out, which must be empty or hold a multiple of eight. */
 void loky_message_append_value (GByteArray *out, const LokyValueMessage *value);

@@ -117,7 +117,8 @@ loky_message_parse_value (const LokyFrameHeader *header,
   wire.place &= (guint8) ~value->flags;
   if (wire.place > LOKY_PLACE_SEGMENT)
     return fail (error, header, "has its value in no known place");
-  if (header->n_fds != wire.n_buffers + (wire.place == LOKY_PLACE_SEGMENT ? 1 : 0))
+  if (header->n_fds != wire.n_buffers + (wire.place == LOKY_PLACE_SEGMENT ? 1 : 0) +
+                           loky_message_count_outputs (value->flags))
     return fail (error, header, "does not carry the descriptors that it names");
   if (left < wire.n_buffers * sizeof (LokyBufferRecord))
     return fail (error, header, "is too short for its buffers");

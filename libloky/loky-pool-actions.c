@@ -107,6 +107,12 @@ get_flags (LokyFuture *future)
   return feed != NULL && feed->wants_partials ? LOKY_TASK_WANTS_PARTIALS : 0;
 }
 
+static gboolean
+is_captured (LokyFuture *future)
+{
+  return future->has_feed && future->feed->captures_output;
+}
+
 /* Where the worker finds it, which is awake or about to be. FALSE: it is to be sent. */
 static gboolean
 leave_task (LokyPoolTurn *turn, LokyPoolWorker *worker, LokySchedulerTask *task, LokyMessageType type)
@@ -153,12 +159,23 @@ put_task (LokyPoolTurn *turn, LokyPoolWorker *worker, LokySchedulerTask *task, L
   LokyValueMessage message = { .flags = get_flags (future),
                                .name = future->function->number,
                                .attempt = task->attempts };
+  GError *error = NULL;
 
+  if (is_captured (future))
+    {
+      message.flags |= LOKY_TASK_CAPTURES_OUTPUT;
+      if (!loky_pool_begin_capture_locked (turn, worker, future, message.outputs, &error))
+        {
+          loky_channel_fail (worker->channel, (guint8) type, task->slot, task->number, error);
+          loky_pool_turn_add_flush (turn, worker);
+          return;
+        }
+    }
   loky_channel_append_value (worker->channel, type, task->slot, task->number, &message, future->args,
                              future->buffers);
   worker->n_put++;
   worker->put_number = task->number;
-  if (!worker->needs_flush && future->buffers == NULL && g_variant_get_size (future->args) <= MAX_HELD &&
+  if (!worker->needs_flush && future->buffers == NULL && !is_captured (future) && g_variant_get_size (future->args) <= MAX_HELD &&
       may_hold (worker))
     return;
   worker->sent_number = task->number;
@@ -188,7 +205,7 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
     loky_control_set_credit (&worker->control, task->slot, loky_feed_begin (future->feed));
   /* The slot before the frame: whoever reads the frame finds it. */
   loky_control_queue (&worker->control, task->slot, task->number);
-  if (!leave_task (turn, worker, task, type))
+  if (is_captured (future) || !leave_task (turn, worker, task, type))
     put_task (turn, worker, task, type);
   LOKY_PROBE_TASK_SENT (future, function->name, worker->id, task->number, task->attempts);
   if (turn->pool->spin_time > 0)
@@ -350,6 +367,8 @@ complete_task (LokyPoolTurn *turn, const LokyAction *action)
           action->worker->state == LOKY_WORKER_STATE_GONE)
         future->loss = loky_pool_make_loss ((LokyPoolWorker *) action->worker);
     }
+  if (future->has_feed)
+    loky_pool_end_capture_locked (turn, future->feed->capture);
   LOKY_PROBE_TASK_ENDED (future, future->function->name, action->outcome);
   count_task (future, end, action->outcome, turn->now);
   loky_future_end_locked (future, end, payload, error);
@@ -416,6 +435,9 @@ run_action (LokyPoolTurn *turn, const LokyAction *action)
       loky_scheduler_recalled (self->scheduler, task,
                                loky_control_recall (&worker->control, task->slot, task->number),
                                turn->now, self->actions);
+      /* It waits again. */
+      if (task->state == LOKY_TASK_STATE_QUEUED && LOKY_FUTURE_FROM_TASK (task)->has_feed)
+        loky_pool_end_capture_locked (turn, LOKY_FUTURE_FROM_TASK (task)->feed->capture);
       loky_pool_turn_check_held (turn, worker);
       break;
     case LOKY_ACTION_REVOKE:

@@ -201,6 +201,8 @@ loky_pool_tell_gone (LokyPool *self, LokyPoolWorker *worker)
   if (worker->is_abandoned)
     self->n_abandoned++;
   loky_pool_turn_run (&turn);
+  /* Of a task that is to be run again. */
+  loky_pool_end_capture_locked (&turn, worker->capture);
   if (!loky_scheduler_is_broken (self->scheduler))
     g_clear_error (&self->broken);
   loky_pool_turn_end (&turn);
@@ -496,6 +498,7 @@ bury (LokyPool *self, LokyPoolWorker *worker)
   loky_worker_process_kill (worker->process);
   /* Not to the end of the stream: a child of the worker may hold it open. */
   loky_pool_read_channel (self, worker, FILLS_AFTER_END, TRUE);
+  loky_pool_drain_capture (self, worker);
   loky_pool_read_output (self, worker->process, LOKY_WATCH_STDERR, OUTPUT_AFTER_END);
   worker->is_buried = TRUE;
   clear_source (&worker->hang_up);

@@ -35,6 +35,7 @@ typedef enum
   LOKY_WATCH_PIDFD,
   LOKY_WATCH_STDERR,
   LOKY_WATCH_SERVER, /* of no worker */
+  LOKY_WATCH_OUTPUT, /* of no worker: a part of a capture */
 } LokyWatchKind;
 
 /* Of what each worker has its own. */
@@ -85,6 +86,7 @@ struct _LokyPoolWorker
   LokyKillReason kill_reason;
   gboolean kill_is_ours; /* not the scheduler's: a protocol error or a closed channel */
   LokyPoolLease *lease;  /* or NULL */
+  LokyCapture *capture;  /* of the task that it has, or NULL; set before that is sent, and looked for without the lock */
 
   /* reader lock */
   GError *read_error; /* found by who is not the monitor: that one is to act on it */
@@ -176,6 +178,7 @@ struct _LokyPool
   GQueue to_start;      /* of LokyPoolWorker: references */
   GQueue to_kill;
   GQueue to_read;
+  GQueue to_close; /* of LokyCapture */
   LokyFuture *to_announce; /* references; by the monitor */
   GSList *over_waits;      /* to be ended by the monitor */
   LokyPoolChanged changed_func;
@@ -334,6 +337,23 @@ void loky_pool_attend (LokyPool *self, LokyPoolWorker *worker);
 /* TRUE: there were answers. */
 gboolean loky_pool_look_at_attended (LokyPool *self, LokyPoolDeferred *deferred);
 void loky_pool_unattend (LokyPool *self, LokyPoolDeferred *deferred);
+
+/* loky-pool-capture.c */
+
+/* With the lock, of the turn, before a task is sent: the ends that the worker is to write to, the caller's; read from then on.
+ * LOKY_ERROR_RESOURCES. */
+gboolean loky_pool_begin_capture_locked (LokyPoolTurn *turn,
+                                         LokyPoolWorker *worker,
+                                         LokyFuture *future,
+                                         int write_ends[LOKY_N_STREAMS],
+                                         GError **error);
+/* With the lock, of the turn: nothing is taken from it any more. @capture: nullable. */
+void loky_pool_end_capture_locked (LokyPoolTurn *turn, LokyCapture *capture);
+/* With the reader lock: all that there is of the task of a worker. */
+void loky_pool_drain_capture (LokyPool *self, LokyPoolWorker *worker);
+/* In the monitor thread: an event; and those that have ended, between two looks at events. */
+void loky_pool_read_capture (LokyPool *self, LokyWatch *watch);
+void loky_pool_close_captures (LokyPool *self);
 
 /* loky-pool-death.c */
 void loky_pool_kill_process (LokyPoolWorker *worker);

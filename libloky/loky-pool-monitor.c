@@ -58,6 +58,7 @@ run_commands (LokyPool *self)
   g_queue_init (&self->to_read);
   loky_pool_unlock (self);
 
+  loky_pool_close_captures (self);
   tell_what_ended (self);
   while ((worker = g_queue_pop_head (&to_read)) != NULL)
     {
@@ -88,6 +89,11 @@ handle_event (LokyPool *self, const struct epoll_event *event)
       loky_pool_server_handle_event (self);
       return;
     }
+  if (it->kind == LOKY_WATCH_OUTPUT)
+    {
+      loky_pool_read_capture (self, it);
+      return;
+    }
   if (worker->is_buried)
     return;
   switch (it->kind)
@@ -108,6 +114,7 @@ handle_event (LokyPool *self, const struct epoll_event *event)
       loky_pool_read_output (self, worker->process, LOKY_WATCH_STDERR, OUTPUT_PER_TURN);
       break;
     case LOKY_WATCH_SERVER:
+    case LOKY_WATCH_OUTPUT:
     default:
       g_assert_not_reached ();
     }
@@ -160,7 +167,8 @@ keep_time (LokyPool *self)
 
   self->timer = loky_scheduler_get_deadline (self->scheduler);
   has_commands = !g_queue_is_empty (&self->to_start) || !g_queue_is_empty (&self->to_kill) ||
-                 !g_queue_is_empty (&self->to_read) || self->to_announce != NULL ||
+                 !g_queue_is_empty (&self->to_read) || !g_queue_is_empty (&self->to_close) ||
+                 self->to_announce != NULL ||
                  self->over_waits != NULL;
   is_finished = self->is_finished;
   g_source_set_ready_time (self->source, has_commands ? 0 : self->timer);

@@ -442,6 +442,9 @@ read_frames (LokyPool *self, LokyPoolWorker *worker, LokyPoolDeferred *deferred,
         }
       g_array_append_val (batch, incoming);
     }
+  /* Before its task can end. What was printed is there, since it was before that was sent. */
+  if (batch->len > 0 && __atomic_load_n (&worker->capture, __ATOMIC_RELAXED) != NULL)
+    loky_pool_drain_capture (self, worker);
   /* What came before a bad frame is good. */
   if (batch->len > 0 && !apply (self, worker, batch, deferred, error == NULL ? &error : NULL))
     status = LOKY_FRAME_INVALID;

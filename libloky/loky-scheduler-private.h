@@ -86,7 +86,8 @@ struct _LokySchedulerTask
   gint64 cancel_grace;
   gint priority; /* lower runs first */
   guint retries;
-  guint n_items; /* among which its run time is divided; 0 counts as 1 */
+  guint n_items : 31; /* among which its run time is divided; 0 counts as 1 */
+  guint is_alone : 1; /* it never waits at a worker, and nothing behind it */
 
   /* the scheduler's; for others to read */
   guint attempts; /* how often it was begun, or sent without being taken back */

@@ -396,7 +396,7 @@ expect (LokySchedulerTask *task)
   gint64 run_time = task->function->run_time;
   gint64 n_items = MAX (task->n_items, 1);
 
-  if (run_time < 0 || run_time >= AHEAD_BUDGET / n_items)
+  if (task->is_alone || run_time < 0 || run_time >= AHEAD_BUDGET / n_items)
     return AHEAD_BUDGET;
   return MAX (run_time * n_items, 1);
 }
@@ -491,7 +491,8 @@ take_open (LokyScheduler *self, LokySchedulerTask *task)
 static LokySchedulerWorker *
 choose_worker (LokyScheduler *self, LokySchedulerTask *task)
 {
-  gboolean is_short = task->function->run_time >= 0 && task->function->run_time < WAKE_TIME;
+  gboolean is_short
+      = task->function->run_time >= 0 && task->function->run_time < WAKE_TIME && !task->is_alone;
   LokySchedulerWorker *worker = NULL;
 
   if (is_short && self->n_busy >= self->n_cpus)

@@ -21,6 +21,7 @@ typedef struct
   guint retries;
   guint64 memory_limit;
   gboolean partial_results;
+  gboolean capture_output;
 } LokyTaskOptionsPrivate;
 
 G_DEFINE_TYPE_WITH_PRIVATE (LokyTaskOptions, loky_task_options, G_TYPE_OBJECT)
@@ -35,6 +36,7 @@ enum
   PROP_RETRIES,
   PROP_MEMORY_LIMIT,
   PROP_PARTIAL_RESULTS,
+  PROP_CAPTURE_OUTPUT,
   N_PROPS,
 };
 
@@ -67,6 +69,9 @@ loky_task_options_get_property (GObject *object, guint prop_id, GValue *value, G
       break;
     case PROP_PARTIAL_RESULTS:
       g_value_set_boolean (value, loky_task_options_get_partial_results (self));
+      break;
+    case PROP_CAPTURE_OUTPUT:
+      g_value_set_boolean (value, loky_task_options_get_capture_output (self));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
@@ -103,6 +108,9 @@ loky_task_options_set_property (GObject *object,
       break;
     case PROP_PARTIAL_RESULTS:
       loky_task_options_set_partial_results (self, g_value_get_boolean (value));
+      break;
+    case PROP_CAPTURE_OUTPUT:
+      loky_task_options_set_capture_output (self, g_value_get_boolean (value));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
@@ -216,6 +224,21 @@ loky_task_options_class_init (LokyTaskOptionsClass *klass)
    */
   properties[PROP_PARTIAL_RESULTS]
       = g_param_spec_boolean ("partial-results", NULL, NULL, FALSE, flags);
+
+  /**
+   * LokyTaskOptions:capture-output:
+   *
+   * Whether what the task, and what it starts, writes to standard output and error while it runs comes to its future,
+   * by [signal@Loky.Future::output] and [method@Loky.Future.dup_output], instead of to the standard error of the application.
+   *
+   * Such a task is sent to a worker only when that has nothing else to do. Each that runs takes two descriptors of the
+   * application; without any it fails with %LOKY_ERROR_RESOURCES. Its arguments can refer to at most 61 buffers.
+   * Only for tasks that are submitted: calls and maps fail with %LOKY_ERROR_INVALID_ARGUMENT.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_CAPTURE_OUTPUT]
+      = g_param_spec_boolean ("capture-output", NULL, NULL, FALSE, flags);
 
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
@@ -499,6 +522,49 @@ loky_task_options_set_partial_results (LokyTaskOptions *self, gboolean partial_r
     return;
   priv->partial_results = partial_results;
   g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_PARTIAL_RESULTS]);
+}
+
+/**
+ * loky_task_options_get_capture_output:
+ * @self: options
+ *
+ * Gets [property@Loky.TaskOptions:capture-output].
+ *
+ * Returns: whether it is captured
+ *
+ * Since: 1.0
+ */
+gboolean
+loky_task_options_get_capture_output (LokyTaskOptions *self)
+{
+  LokyTaskOptionsPrivate *priv = loky_task_options_get_instance_private (self);
+
+  g_return_val_if_fail (LOKY_IS_TASK_OPTIONS (self), FALSE);
+
+  return priv->capture_output;
+}
+
+/**
+ * loky_task_options_set_capture_output:
+ * @self: options
+ * @capture_output: the new value
+ *
+ * Sets [property@Loky.TaskOptions:capture-output].
+ *
+ * Since: 1.0
+ */
+void
+loky_task_options_set_capture_output (LokyTaskOptions *self, gboolean capture_output)
+{
+  LokyTaskOptionsPrivate *priv = loky_task_options_get_instance_private (self);
+
+  g_return_if_fail (LOKY_IS_TASK_OPTIONS (self));
+
+  capture_output = !!capture_output;
+  if (priv->capture_output == capture_output)
+    return;
+  priv->capture_output = capture_output;
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_CAPTURE_OUTPUT]);
 }
 
 /**

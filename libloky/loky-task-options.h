@@ -69,4 +69,10 @@ gboolean loky_task_options_get_partial_results (LokyTaskOptions *self);
 LOKY_AVAILABLE_IN_1_0
 void loky_task_options_set_partial_results (LokyTaskOptions *self, gboolean partial_results);
 
+LOKY_AVAILABLE_IN_1_0
+gboolean loky_task_options_get_capture_output (LokyTaskOptions *self);
+
+LOKY_AVAILABLE_IN_1_0
+void loky_task_options_set_capture_output (LokyTaskOptions *self, gboolean capture_output);
+
 G_END_DECLS

@@ -18,6 +18,7 @@
 #include "loky-util-private.h"
 #include "loky-value-private.h"
 #include "loky-watchdog-private.h"
+#include "loky-worker-capture-private.h"
 #include "loky-worker-chunk-private.h"
 #include "loky-worker-integrity-private.h"
 #include "loky-worker-memory-private.h"
@@ -61,6 +62,8 @@ typedef struct
   LokySerializer *serializer; /* NULL: the default */
   GVariant *args;
   GPtrArray *buffers;
+  gboolean captures_output;
+  int outputs[LOKY_N_STREAMS]; /* then; -1 once they are in their places */
 } Job;
 
 /* What the task is to see of what was sent by its serializer. */
@@ -462,8 +465,9 @@ get_partial_mode (const Job *job, const LokyLoadedTask *task)
 }
 
 static void
-run_job (Worker *self, const Job *job)
+run_job (Worker *self, Job *job)
 {
+  LokyWorkerCapture capture = { FALSE };
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) result = NULL;
   LokyTaskContext *context;
@@ -484,7 +488,8 @@ run_job (Worker *self, const Job *job)
   loky_task_context_set_partial_mode (context, get_partial_mode (job, task), job->serializer);
   loky_watchdog_set_task (context);
   LOKY_PROBE_TASK_STARTED (task->name, self->setup->worker_id, job->number, job->message.attempt);
-  result = call_job (self, job, task, context, &type, &error);
+  if (!job->captures_output || loky_worker_capture_begin (&capture, job->outputs, &error))
+    result = call_job (self, job, task, context, &type, &error);
   run_time = (g_get_monotonic_time () - started) * 1000;
   LOKY_PROBE_TASK_RETURNED (task->name, self->setup->worker_id, job->number, run_time, result != NULL);
   loky_watchdog_set_task (NULL);
@@ -492,6 +497,7 @@ run_job (Worker *self, const Job *job)
   check_integrity (self);
   if (self->limits != NULL)
     loky_worker_memory_unlimit ();
+  loky_worker_capture_end (&capture);
   if (result != NULL)
     answer_result (self, job, type, context, result, run_time);
   else
@@ -509,6 +515,17 @@ job_clear (Job *job)
 {
   g_clear_pointer (&job->args, g_variant_unref);
   g_clear_pointer (&job->buffers, g_ptr_array_unref);
+  for (guint i = 0; job->captures_output && i < LOKY_N_STREAMS; i++)
+    loky_close_fd (&job->outputs[i]);
+}
+
+/* They come last. */
+static void
+take_outputs (Job *job, LokyFrame *frame)
+{
+  job->captures_output = (job->message.flags & LOKY_TASK_CAPTURES_OUTPUT) != 0;
+  for (guint i = 0; job->captures_output && i < LOKY_N_STREAMS; i++)
+    job->outputs[i] = loky_steal_fd (&frame->fds[frame->header.n_fds - LOKY_N_STREAMS + i]);
 }
 
 static gboolean
@@ -533,6 +550,7 @@ handle_task (Worker *self, LokyFrame *frame, GError **error)
         }
       return TRUE;
     }
+  take_outputs (&job, frame);
   if (take_args (self, &job, frame, &args_error))
     run_job (self, &job);
   else

@@ -89,6 +89,9 @@ gboolean loky_worker_process_wait_ended (LokyWorkerProcess *self,
  * Returns the number of bytes; 0: nothing now, or the end. */
 gsize loky_worker_process_read_stderr (LokyWorkerProcess *self, char *buffer, gsize most);
 
+/* What was printed elsewhere: it is kept in the tail as well. */
+void loky_worker_process_note_output (LokyWorkerProcess *self, const char *data, gsize size);
+
 /* The last of the output: whole lines where possible, valid UTF-8, without the last newline; NULL
  * if there was none. */
 char *loky_worker_process_dup_stderr_tail (LokyWorkerProcess *self);

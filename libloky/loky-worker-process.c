@@ -437,9 +437,15 @@ loky_worker_process_read_stderr (LokyWorkerProcess *self, char *buffer, gsize mo
       self->stderr_fd = -1;
       return 0;
     }
-  for (gsize i = 0; i < (gsize) got; i++)
-    self->tail[self->tail_written++ % TAIL_SIZE] = buffer[i];
+  loky_worker_process_note_output (self, buffer, (gsize) got);
   return (gsize) got;
+}
+
+void
+loky_worker_process_note_output (LokyWorkerProcess *self, const char *data, gsize size)
+{
+  for (gsize i = 0; i < size; i++)
+    self->tail[self->tail_written++ % TAIL_SIZE] = data[i];
 }
 
 char *

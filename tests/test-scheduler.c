@@ -225,6 +225,25 @@ test_unknown_run_time (Harness *self, gconstpointer user_data)
   expect (self, "end:2=result send:3@1");
 }
 
+/* It waits for a worker that has nothing to do, however short its like are, and nothing is sent behind it. */
+static void
+test_alone (Harness *self, gconstpointer user_data)
+{
+  Task *task = make_task (self);
+
+  prepare (self, 1, 1000);
+  submit (self);
+  task->scheduling.is_alone = TRUE;
+  submit_task (self, task);
+  expect (self, "send:1@1");
+  result (self, 1);
+  expect (self, "end:1=result send:2@1");
+  submit (self);
+  expect (self, "");
+  result (self, 2);
+  expect (self, "end:2=result send:3@1");
+}
+
 static void
 test_run_time_is_learnt (Harness *self, gconstpointer user_data)
 {
@@ -1790,6 +1809,7 @@ add_sending (void)
   ADD ("last-used-worker-first", test_last_used_worker_first);
   g_test_add_func ("/loky/scheduler/depth-follows-run-time", test_depth_follows_run_time);
   ADD ("unknown-run-time", test_unknown_run_time);
+  ADD ("alone", test_alone);
   ADD ("chunk-counts-its-items", test_chunk_counts_its_items);
   ADD ("run-time-is-learnt", test_run_time_is_learnt);
   ADD ("sent-ahead-in-turn", test_sent_ahead_in_turn);

@@ -116,6 +116,31 @@ test_sleep_is_cancelled (Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_count_sends_each_number (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (LokyTaskOptions) options = loky_task_options_new ();
+  g_autoptr (LokyFuture) future = NULL;
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  loky_task_options_set_partial_results (options, TRUE);
+  future = loky_executor_submit (fixture->executor, "demo.count", g_variant_new_uint32 (3), options, &error);
+  g_assert_no_error (error);
+  for (guint i = 1; i <= 3; i++)
+    {
+      g_autoptr (GVariant) number = loky_future_next_partial (future, -1, NULL, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpuint (g_variant_get_uint32 (number), ==, i);
+    }
+  g_assert_null (loky_future_next_partial (future, -1, NULL, &error));
+  g_assert_no_error (error);
+  result = loky_future_dup_result (future, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_variant_get_uint32 (result), ==, 3);
+}
+
+static void
 test_primes_are_counted (Fixture *fixture, gconstpointer data)
 {
   static const struct
@@ -230,6 +255,7 @@ main (int argc, char **argv)
   ADD_TEST ("sleep-returns-the-seconds", test_sleep_returns_the_seconds);
   ADD_TEST ("sleep-refuses-bad-seconds", test_sleep_refuses_bad_seconds);
   ADD_TEST ("sleep-is-cancelled", test_sleep_is_cancelled);
+  ADD_TEST ("count-sends-each-number", test_count_sends_each_number);
   ADD_TEST ("primes-are-counted", test_primes_are_counted);
   ADD_TEST ("primes-refuse-what-is-too-large", test_primes_refuse_what_is_too_large);
   ADD_TEST ("fail-keeps-its-error", test_fail_keeps_its_error);

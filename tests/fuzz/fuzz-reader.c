@@ -263,11 +263,28 @@ submit (Stage *self, FuzzInput *input)
     loky_task_options_set_timeout (options, how >> 4);
   if (how & 8)
     loky_task_options_set_cancel_grace (options, 0);
+  loky_task_options_set_partial_results (options, (how & 16) != 0);
+  loky_task_options_set_capture_output (options, (how & 32) != 0);
   future = loky_executor_submit (self->executor, how & 4 ? "a.b" : "a.c", NULL, options, NULL);
   if (future == NULL)
     return;
   g_signal_connect (future, "done", G_CALLBACK (done_cb), self);
   self->futures[self->n_futures++] = future;
+}
+
+/* Until the end, or what it was not submitted for. */
+static void
+take_partials (LokyFuture *future)
+{
+  for (;;)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GVariant) value = loky_future_next_partial (future, -1, NULL, &error);
+
+      g_assert (value == NULL || (error == NULL && g_variant_is_normal_form (value)));
+      if (value == NULL && (error == NULL || error->code == LOKY_ERROR_INVALID_ARGUMENT))
+        return;
+    }
 }
 
 static void
@@ -286,6 +303,7 @@ check_future (LokyFuture *future)
   g_assert (result == NULL || g_variant_is_normal_form (result));
   g_assert (progress >= 0 && progress <= 1);
   g_assert (loky_future_get_attempts (future) <= 4);
+  take_partials (future);
 }
 
 static void

@@ -260,6 +260,11 @@ loky_worker_process_read_stderr (LokyWorkerProcess *self, char *buffer, gsize mo
   return 0;
 }
 
+void
+loky_worker_process_note_output (LokyWorkerProcess *self, const char *data, gsize size)
+{
+}
+
 char *
 loky_worker_process_dup_stderr_tail (LokyWorkerProcess *self)
 {

@@ -71,6 +71,29 @@ const tests = {
         assertEqual(future.dup_result().get_double(), 0.05);
     },
 
+    async 'partial-results'(executor) {
+        const options = new Loky.TaskOptions({partial_results: true});
+        const future = executor.submit('demo.count', GLib.Variant.new_uint32(5), options);
+        const heard = [];
+        future.connect('partial', (_, value) => heard.push(value.get_uint32()));
+        await new Promise(resolve => future.connect('done', resolve));
+        assertEqual(heard.join(' '), '1 2 3 4 5');
+        assertEqual(future.next_partial(-1, null), null);
+    },
+
+    async 'captured-output'(executor) {
+        const options = new Loky.TaskOptions({capture_output: true});
+        const future = executor.submit('demo.crash', text('abort'), options);
+        let heard = '';
+        future.connect('output', (_, stream, bytes) => {
+            if (stream === Loky.Stream.STDERR)
+                heard += new TextDecoder().decode(bytes.toArray());
+        });
+        await new Promise(resolve => future.connect('done', resolve));
+        assert(heard.includes('demo.crash'), `${heard} is the output`);
+        assertEqual(future.get_output_size(Loky.Stream.STDERR), heard.length);
+    },
+
     async 'error-of-a-task-keeps-domain-and-code'(executor) {
         const error = await expectError(Gio.IOErrorEnum, Gio.IOErrorEnum.FAILED,
             () => executor.call_async('demo.fail', text('no luck'), null, null));

@@ -22,6 +22,7 @@ extern const FaultOrder fault_death_orders[];
 extern const FaultOrder fault_limits_orders[];
 extern const FaultOrder fault_memory_orders[];
 extern const FaultOrder fault_nesting_orders[];
+extern const FaultOrder fault_output_orders[];
 extern const FaultOrder fault_partial_orders[];
 extern const FaultOrder fault_process_orders[];
 extern const FaultOrder fault_surroundings_orders[];

@@ -28,6 +28,7 @@ find_order (const char *name)
     fault_death_orders,
     fault_limits_orders,
     fault_memory_orders,
+    fault_output_orders,
     fault_partial_orders,
     fault_nesting_orders,
     fault_process_orders,

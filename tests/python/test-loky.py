@@ -77,6 +77,41 @@ def done_signal(executor):
 
 
 @test
+def partial_results(executor):
+    options = Loky.TaskOptions(partial_results=True)
+    future = executor.submit('demo.count', GLib.Variant('u', 5), options)
+    heard = []
+    future.connect('partial', lambda emitter, value: heard.append(value.get_uint32()))
+    run(lambda callback: future.connect('done', callback))
+    assert heard == [1, 2, 3, 4, 5], heard
+    taken = executor.submit('demo.count', GLib.Variant('u', 2), options)
+    assert [taken.next_partial(-1, None).get_uint32() for _ in range(2)] == [1, 2]
+    assert taken.next_partial(-1, None) is None
+    assert taken.dup_result().get_uint32() == 2
+    expect_error(Loky.error_quark(), Loky.Error.INVALID_ARGUMENT,
+                 executor.call_sync, 'demo.count', GLib.Variant('u', 1), options, None)
+
+
+@test
+def captured_output(executor):
+    future = executor.submit('demo.crash', GLib.Variant('s', 'abort'), Loky.TaskOptions(capture_output=True))
+    heard = {Loky.Stream.STDOUT: b'', Loky.Stream.STDERR: b''}
+
+    def output(emitter, stream, data, n_dropped):
+        assert n_dropped == 0
+        heard[stream] += data.get_data()
+
+    future.connect('output', output)
+    run(lambda callback: future.connect('done', callback))
+    for stream, data in heard.items():
+        assert (future.dup_output(stream).get_data() or b'') == data
+        assert future.get_output_size(stream) == len(data)
+    assert b'demo.crash' in heard[Loky.Stream.STDERR], heard
+    assert 'demo.crash' in future.dup_error().message
+    assert executor.submit('demo.echo', None, None).dup_output(Loky.Stream.STDOUT) is None
+
+
+@test
 def wait_async(executor):
     future = executor.submit('demo.echo', GLib.Variant('s', 'hello'), None)
     source, result, *_ = run(lambda callback: future.wait_async(None, callback))

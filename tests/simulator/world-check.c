@@ -149,6 +149,8 @@ check_held (World *self, const WorldWorker *worker)
                    "worker %u is said to have a task that it was not sent", worker->id);
       WORLD_CHECK (it->slots[task->slot] == task && task->number <= it->last_number,
                    "the slot of a task of worker %u holds another", worker->id);
+      WORLD_CHECK (!task->is_alone || it->tasks.length == 1, "task %u is not alone at worker %u",
+                   ((const WorldTask *) task)->id, worker->id);
       WORLD_CHECK (((const WorldTask *) task)->holder == worker || self->is_mad,
                    "worker %u does not have task %u", worker->id, ((const WorldTask *) task)->id);
       ahead += task->expected;
@@ -248,7 +250,7 @@ is_unseen (const LokySchedulerWorker *worker)
 static gboolean
 is_short (const LokySchedulerTask *task)
 {
-  return task->function->run_time >= 0 && task->function->run_time < WAKE_TIME;
+  return task->function->run_time >= 0 && task->function->run_time < WAKE_TIME && !task->is_alone;
 }
 
 static Counts

@@ -27,6 +27,9 @@ world_fail (const char *format, ...)
 /* --- actions ---------------------------------------------------------------------------------- */
 
 /* A word of the control area that a worker has made up. */
+/* Each eighth task is one that must be alone at its worker. */
+#define ALONE_EVERY 8
+
 static gboolean
 is_lie (World *self)
 {
@@ -252,6 +255,7 @@ world_submit (World *self,
   task->scheduling.cancel_grace = grace;
   task->scheduling.priority = priority;
   task->scheduling.retries = retries;
+  task->scheduling.is_alone = task->id % ALONE_EVERY == 0;
   self->counts->n_tasks++;
   loky_scheduler_submit (self->scheduler, &task->scheduling, self->now, self->actions);
   carry_out (self);

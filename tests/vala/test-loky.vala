@@ -48,6 +48,44 @@ void call_async () {
     }
 }
 
+void partial_results () {
+    try {
+        var options = new Loky.TaskOptions ();
+        options.partial_results = true;
+        var future = executor.submit ("demo.count", new Variant.uint32 (3), options);
+        Variant? value;
+        uint sum = 0;
+
+        while ((value = future.next_partial (-1)) != null)
+            sum = 10 * sum + value.get_uint32 ();
+        assert (sum == 123);
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
+void captured_output () {
+    try {
+        var options = new Loky.TaskOptions ();
+        options.capture_output = true;
+        var future = executor.submit ("demo.crash", new Variant.string ("abort"), options);
+        var heard = 0;
+        var done = false;
+
+        future.output.connect ((stream, bytes, n_dropped) => heard += bytes.length);
+        future.done.connect (() => done = true);
+        while (!done)
+            MainContext.default ().iteration (true);
+        assert (heard == future.get_output_size (Loky.Stream.STDOUT) + future.get_output_size (Loky.Stream.STDERR));
+        assert (heard > 0);
+        assert (future.dup_output (Loky.Stream.STDERR).length > 0);
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
 void done_signal () {
     try {
         var future = executor.submit ("demo.sleep", new Variant.double (0.05), null);
@@ -368,6 +406,8 @@ int main (string[] args) {
     Test.add_func ("/loky/vala/submit-and-wait", submit_and_wait);
     Test.add_func ("/loky/vala/call-async", call_async);
     Test.add_func ("/loky/vala/done-signal", done_signal);
+    Test.add_func ("/loky/vala/partial-results", partial_results);
+    Test.add_func ("/loky/vala/captured-output", captured_output);
     Test.add_func ("/loky/vala/wait-async", wait_async);
     Test.add_func ("/loky/vala/error-of-a-task", error_of_a_task);
     Test.add_func ("/loky/vala/error-of-the-library", error_of_the_library);
