@@ -35,7 +35,7 @@ _loky ()
 
   case $command in
     list | describe) options='--help --plugin-path' ;;
-    run) options='--help --plugin-path --timeout --retries --memory-limit' ;;
+    run) options='--help --plugin-path --partial --timeout --retries --memory-limit' ;;
     map) options='--help --plugin-path --jobs --null --print0 --ordered --unordered --template
                   --timeout --retries --memory-limit --keep-going --fail-fast --progress --stats' ;;
     new-plugin) options='--help --directory' ;;

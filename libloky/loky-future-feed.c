@@ -25,7 +25,8 @@ loky_future_class_add_feed (LokyFutureClass *klass)
    *
    * Emitted for each value that the task sends before its end, if it was submitted with
    * [property@Loky.TaskOptions:partial-results]: in the order in which they were sent, all before
-   * [signal@Loky.Future::done], in the main context in which the task was submitted.
+   * [signal@Loky.Future::done], in the main context in which the task was submitted. The callback of a wait may come
+   * before them.
    *
    * What was sent while no handler is connected stays for [method@Loky.Future.next_partial], and each value goes to one
    * of them only. A value that is none, which only a broken worker sends, is left out. If a task is run again since its

@@ -141,6 +141,16 @@ cli_session_call (CliSession *self,
   return loky_executor_call_finish (self->executor, self->result, error);
 }
 
+LokyFuture *
+cli_session_submit (CliSession *self,
+                    const char *task,
+                    GVariant *args,
+                    LokyTaskOptions *options,
+                    GError **error)
+{
+  return loky_executor_submit (self->executor, task, args, options, error);
+}
+
 GVariant *
 cli_session_wait (CliSession *self, LokyFuture *future, GError **error)
 {

@@ -25,6 +25,12 @@ GVariant *cli_session_call (CliSession *self,
                             LokyTaskOptions *options,
                             GError **error);
 
+LokyFuture *cli_session_submit (CliSession *self,
+                                const char *task,
+                                GVariant *args,
+                                LokyTaskOptions *options,
+                                GError **error);
+
 GVariant *cli_session_wait (CliSession *self, LokyFuture *future, GError **error);
 
 gboolean cli_session_is_interrupted (CliSession *self);

@@ -22,6 +22,48 @@ parse_words (const CliTask *task, char **words, GError **error)
   return cli_arguments_parse (task->name, task->arguments_type, texts, n_words, error);
 }
 
+static void
+print_value (GVariant *value)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  cli_value_append (text, value);
+  g_string_append_c (text, '\n');
+  fwrite (text->str, 1, text->len, stdout);
+}
+
+/* At once, for who reads them as they come. */
+static void
+print_partial (LokyFuture *future, GVariant *value)
+{
+  print_value (value);
+  fflush (stdout);
+}
+
+static GVariant *
+run_with_partials (CliSession *session,
+                   const char *task,
+                   GVariant *args,
+                   LokyTaskOptions *options,
+                   GError **error)
+{
+  g_autoptr (LokyFuture) future = cli_session_submit (session, task, args, options, error);
+  g_autoptr (GVariant) result = NULL;
+  GVariant *value;
+
+  if (future == NULL)
+    return NULL;
+  g_signal_connect (future, "partial", G_CALLBACK (print_partial), NULL);
+  result = cli_session_wait (session, future, error);
+  /* The context need not have told all of them yet. */
+  while ((value = loky_future_next_partial (future, 0, NULL, NULL)) != NULL)
+    {
+      print_partial (future, value);
+      g_variant_unref (value);
+    }
+  return g_steal_pointer (&result);
+}
+
 static int
 run (CliSession *session, char **words, LokyTaskOptions *options)
 {
@@ -29,14 +71,15 @@ run (CliSession *session, char **words, LokyTaskOptions *options)
   g_autoptr (CliTask) task = cli_task_look_up (session, words[0], &error);
   g_autoptr (GVariant) args = NULL;
   g_autoptr (GVariant) result = NULL;
-  g_autoptr (GString) text = g_string_new (NULL);
 
   if (task != NULL)
     {
       args = parse_words (task, words + 1, &error);
       if (args == NULL)
         return cli_usage_error ("run ", "%s", error->message);
-      result = cli_session_call (session, task->name, args, options, &error);
+      result = loky_task_options_get_partial_results (options)
+                   ? run_with_partials (session, task->name, args, options, &error)
+                   : cli_session_call (session, task->name, args, options, &error);
     }
   if (result == NULL)
     {
@@ -44,9 +87,7 @@ run (CliSession *session, char **words, LokyTaskOptions *options)
         cli_error ("%s", error->message);
       return CLI_FAILURE;
     }
-  cli_value_append (text, result);
-  g_string_append_c (text, '\n');
-  fwrite (text->str, 1, text->len, stdout);
+  print_value (result);
   return CLI_SUCCESS;
 }
 
@@ -56,9 +97,12 @@ command_run (int argc, char **argv)
   g_auto (GStrv) plugin_path = NULL;
   g_auto (GStrv) words = NULL;
   CliTaskSettings settings = { 0 };
+  gboolean partial = FALSE;
   const GOptionEntry entries[] = {
     { "plugin-path", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &plugin_path,
       "Look for plugins in DIR first; may be repeated", "DIR" },
+    { "partial", 0, 0, G_OPTION_ARG_NONE, &partial,
+      "Print the partial results of the task, too, as they come", NULL },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &words, NULL, NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -79,6 +123,7 @@ command_run (int argc, char **argv)
   options = cli_task_options_new (LOKY_TYPE_TASK_OPTIONS, "run ", &settings);
   if (options == NULL)
     return CLI_USAGE;
+  loky_task_options_set_partial_results (options, partial);
   session = cli_session_new (plugin_path, 1);
   return cli_session_end (session, run (session, words, options));
 }

@@ -226,6 +226,16 @@ def run_tuple():
 
 
 @test
+def run_partial():
+    loky('run', '--partial', 'demo.count', '3').check(0, '1\n2\n3\n3\n')
+    loky('run', 'demo.count', '3').check(0, '3\n')
+    loky('run', '--partial', 'demo.echo', 'x').check(0, 'x\n')
+    # More than the context is told in one turn.
+    many = ''.join(f'{i}\n' for i in range(1, 20001))
+    loky('run', '--partial', 'demo.count', '20000').check(0, many + '20000\n')
+
+
+@test
 def run_failure():
     loky('run', 'demo.fail', 'on purpose').check(1, '', 'loky: on purpose')
 
