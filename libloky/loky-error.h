@@ -48,7 +48,7 @@ G_BEGIN_DECLS
  *   to do
  * @LOKY_ERROR_INITIALIZER: the initializer of the workers does not succeed; the message says why
  * @LOKY_ERROR_BACKLOG_FULL: as many tasks wait as may; try again when some have ended, or wait for that by
- *   [method@Loky.Executor.submit_async]
+ *   [method@Loky.Executor.submit_async]. In a task: its owner has not taken the partial results that it has sent
  * @LOKY_ERROR_RECURSION: the executor is nested too deep, in workers of executors in workers: make it elsewhere, or
  *   allow more by the environment variable `LOKY_MAX_DEPTH`
  * @LOKY_ERROR_NOT_HELD: a lock or a semaphore was released by who may not, or more often than it was acquired

@@ -347,7 +347,7 @@ loky_future_announce (LokyFuture *self)
       watch->told (watch, self);
     }
   g_slist_free (watches);
-  if (self->listener != NULL && !self->has_feed)
+  if (self->listener != NULL)
     self->listener (self, self->listener_data);
   loky_future_post (self, LOKY_NEWS_END);
   g_clear_pointer (&self->context, g_main_context_unref);
