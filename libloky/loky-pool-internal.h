@@ -85,6 +85,8 @@ struct _LokyPoolWorker
   gboolean is_abandoned;
   LokyKillReason kill_reason;
   gboolean kill_is_ours; /* not the scheduler's: a protocol error or a closed channel */
+  gboolean is_awaited;   /* its fork server has not told of it: without a pidfd it gets no task */
+  gboolean is_early;     /* it has said hello meanwhile */
   LokyPoolLease *lease;  /* or NULL */
   LokyCapture *capture;  /* of the task that it has, or NULL; set before that is sent, and looked for without the lock */
 

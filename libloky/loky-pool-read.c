@@ -245,6 +245,11 @@ apply_locked (LokyPool *self,
   LokySchedulerTask *task;
   LokyFuture *future;
 
+  if (incoming->type == LOKY_MESSAGE_HELLO && worker->is_awaited)
+    {
+      worker->is_early = TRUE;
+      return TRUE;
+    }
   if (incoming->type == LOKY_MESSAGE_HELLO)
     {
       loky_scheduler_worker_ready (self->scheduler, &worker->scheduling, turn->now, self->actions);

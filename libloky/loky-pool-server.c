@@ -336,6 +336,19 @@ is_pidfd_of (int fd, guint32 pid)
   return shown == (int) pid || shown == -1;
 }
 
+/* One whose server is gone before this would be lost with what it had begun. */
+static void
+let_serve (LokyPool *self, LokyPoolWorker *worker)
+{
+  LokyPoolTurn turn;
+
+  loky_pool_turn_begin (self, &turn);
+  worker->is_awaited = FALSE;
+  if (worker->is_early)
+    loky_scheduler_worker_ready (self->scheduler, &worker->scheduling, turn.now, self->actions);
+  loky_pool_turn_end (&turn);
+}
+
 static gboolean
 take_forked (LokyPool *self, LokyFrame *frame, GError **error)
 {
@@ -373,7 +386,9 @@ take_forked (LokyPool *self, LokyFrame *frame, GError **error)
     }
   loky_worker_process_adopt (worker->process, (pid_t) pid, loky_steal_fd (&pidfd));
   LOKY_PROBE_WORKER_SPAWNED (worker->id, pid);
-  if (!loky_pool_watch (self, worker, LOKY_WATCH_PIDFD, loky_worker_process_get_pidfd (worker->process)))
+  if (loky_pool_watch (self, worker, LOKY_WATCH_PIDFD, loky_worker_process_get_pidfd (worker->process)))
+    let_serve (self, worker);
+  else
     loky_pool_condemn (self, worker,
                        g_error_new (LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be watched: %s",
                                     g_strerror (errno)));

@@ -278,6 +278,9 @@ loky_pool_start_worker (LokyPool *self, LokyPoolWorker *worker)
       return;
     }
   is_awaited = loky_worker_process_is_awaited (worker->process);
+  loky_pool_lock (self);
+  worker->is_awaited = is_awaited;
+  loky_pool_unlock (self);
   /* Of one that is awaited its server tells. */
   if (!is_awaited)
     LOKY_PROBE_WORKER_SPAWNED (worker->id, loky_worker_process_get_pid (worker->process));

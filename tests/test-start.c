@@ -559,6 +559,19 @@ plugin_that_cannot_be_preloaded_is_left_to_the_workers (LokyFixture *fixture, gc
     }
 }
 
+/* It dies when it has forked a worker and has not told of it: that one has begun nothing, and nothing is lost. */
+static void
+fork_server_that_dies_after_a_fork_loses_no_task (LokyFixture *fixture, gconstpointer data)
+{
+  static const char *const preload[] = { "forkdeath", NULL };
+  LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, "start-method", "forkserver", "preload",
+                                                       preload, NULL);
+  g_autofree char *said = loky_fixture_call (executor, "fault.obey", "sleep:300");
+
+  g_assert_cmpstr (said, ==, "ok");
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+}
+
 static void
 preloaded_plugin_is_there_before_its_first_task (LokyFixture *fixture, gconstpointer data)
 {
@@ -688,6 +701,8 @@ main (int argc, char **argv)
                     stopped_fork_server_delays_no_shutdown);
   LOKY_FIXTURE_ADD ("/loky/start/plugin-that-cannot-be-preloaded-is-left-to-the-workers",
                     plugin_that_cannot_be_preloaded_is_left_to_the_workers);
+  LOKY_FIXTURE_ADD ("/loky/start/fork-server-that-dies-after-a-fork-loses-no-task",
+                    fork_server_that_dies_after_a_fork_loses_no_task);
   LOKY_FIXTURE_ADD ("/loky/start/preloaded-plugin-is-there-before-its-first-task",
                     preloaded_plugin_is_there_before_its_first_task);
   LOKY_FIXTURE_ADD ("/loky/start/fork-with-threads-is-refused", fork_with_threads_is_refused);

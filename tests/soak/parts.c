@@ -185,7 +185,7 @@ soak_kill (SoakPart *part, GRand *random, LokyExecutor *executor)
       if (kill (pid, SIGKILL) != 0)
         continue;
       g_atomic_int_inc (is_server ? &part->n_servers : &part->n_kills);
-      return TRUE;
+      return !is_server;
     }
   return FALSE;
 }

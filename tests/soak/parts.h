@@ -46,8 +46,8 @@ LokyExecutor *soak_draw_executor (GRand *random, guint max_workers, const char *
 /* Shuts it down, in one way or another. */
 void soak_end_executor (GRand *random, LokyExecutor *executor);
 
-/* Kills one of its workers that has opened a plugin, if there is one; now and then its fork server, which can cost a task
- * as well: that of a worker whose pidfd it had not sent yet. Whether one was killed. */
+/* Kills one of its workers that has opened a plugin, if there is one; now and then its fork server, which costs no task.
+ * Whether it was a worker. */
 gboolean soak_kill (SoakPart *part, GRand *random, LokyExecutor *executor);
 
 /* Whether it is a child of ours, or a child of one, still: its number may have been given to
