@@ -22,8 +22,8 @@ loky_close_apart (int fd)
   return thread != NULL;
 }
 
-/* What the kernel remembers is enough: a file system of somebody's own is not asked, and cannot keep us waiting. 0: it
- * cannot be told. */
+/* What the kernel remembers is enough: a file system of somebody's own is not asked, and cannot
+ * keep us waiting. 0: it cannot be told. */
 static guint64
 get_device (int fd)
 {

@@ -9,9 +9,11 @@
 G_BEGIN_DECLS
 
 /* Over what the application sent. Takes over @fd. */
-LokyDescriptor *loky_descriptor_new_received (int fd, const LokyBufferRecord *record, GError **error);
+LokyDescriptor *
+loky_descriptor_new_received (int fd, const LokyBufferRecord *record, GError **error);
 
-/* It stays the descriptor's own, and is open as long as that lives if check_sendable() said TRUE. */
+/* It stays the descriptor's own, and is open as long as that lives if check_sendable() said TRUE.
+ */
 int loky_descriptor_get_fd (LokyDescriptor *self);
 gboolean loky_descriptor_check_sendable (LokyDescriptor *self, GError **error);
 

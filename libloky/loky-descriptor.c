@@ -20,23 +20,25 @@ typedef enum
  *
  * A file descriptor that goes to a task: a socket, a pipe, an open file.
  *
- * Make one, which has a copy (`dup()`) of the descriptor, and refer to it in the arguments of a task by
- * [method@Loky.Descriptor.to_variant]. The task finds it with [method@Loky.TaskContext.lookup_descriptor], as a
- * descriptor of its own process that means the same open file, and takes it with
- * [method@Loky.Descriptor.steal_fd]. What no task has taken is closed after it. A #GSocket, a #GSocketConnection or a
- * #GUnixFDList can be given to [method@Loky.Executor.submit_values] as it is.
+ * Make one, which has a copy (`dup()`) of the descriptor, and refer to it in the arguments of a
+ * task by [method@Loky.Descriptor.to_variant]. The task finds it with
+ * [method@Loky.TaskContext.lookup_descriptor], as a descriptor of its own process that means the
+ * same open file, and takes it with [method@Loky.Descriptor.steal_fd]. What no task has taken is
+ * closed after it. A #GSocket, a #GSocketConnection or a #GUnixFDList can be given to
+ * [method@Loky.Executor.submit_values] as it is.
  *
- * Descriptors go to workers only. A result that refers to one is an error, as the application does not trust what comes
- * from a worker: closing what it was given could block it.
+ * Descriptors go to workers only. A result that refers to one is an error, as the application does
+ * not trust what comes from a worker: closing what it was given could block it.
  *
- * The object must be alive when the task that refers to it is submitted; libloky keeps it from there until the task
- * has ended, since it may have to be sent again. What is last in an open file may block who closes it, as a socket
- * that lingers does: libloky closes such a descriptor in a thread of its own.
+ * The object must be alive when the task that refers to it is submitted; libloky keeps it from
+ * there until the task has ended, since it may have to be sent again. What is last in an open file
+ * may block who closes it, as a socket that lingers does: libloky closes such a descriptor in a
+ * thread of its own.
  *
  * A copy of the application that was made by `fork()` does not have the descriptor.
  *
- * One that was made, or that was referred to by [method@Loky.Descriptor.to_variant], can be used from any thread; one
- * that a task was given by one thread at a time.
+ * One that was made, or that was referred to by [method@Loky.Descriptor.to_variant], can be used
+ * from any thread; one that a task was given by one thread at a time.
  *
  * Since: 1.0
  */
@@ -46,7 +48,7 @@ struct _LokyDescriptor
 
   int fd;
   gint32 handle;
-  gint state; /* atomic */
+  gint state;         /* atomic */
   gboolean is_listed; /* among the live ones */
   guint fork_generation;
 };
@@ -121,8 +123,8 @@ copy_fd (int fd, GError **error)
  *
  * Makes an object that has a copy of a file descriptor, to be sent to tasks.
  *
- * Returns: (transfer full): a new object; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if @fd is not open, or with
- *   %LOKY_ERROR_RESOURCES if too many are
+ * Returns: (transfer full): a new object; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if @fd is not
+ * open, or with %LOKY_ERROR_RESOURCES if too many are
  *
  * Since: 1.0
  */
@@ -202,9 +204,9 @@ loky_descriptor_check_sendable (LokyDescriptor *self, GError **error)
  *
  * Gets another copy of a descriptor, which means the same open file.
  *
- * Returns: a file descriptor that is the caller's to close, with close-on-exec; -1 with %LOKY_ERROR_INVALID_ARGUMENT
- *   if it was taken, with %LOKY_ERROR_RESOURCES if too many are open, or with %LOKY_ERROR_FORKED in a child of the
- *   process that has the object
+ * Returns: a file descriptor that is the caller's to close, with close-on-exec; -1 with
+ * %LOKY_ERROR_INVALID_ARGUMENT if it was taken, with %LOKY_ERROR_RESOURCES if too many are open, or
+ * with %LOKY_ERROR_FORKED in a child of the process that has the object
  *
  * Since: 1.0
  */
@@ -223,11 +225,12 @@ loky_descriptor_dup_fd (LokyDescriptor *self, GError **error)
  *
  * Takes a descriptor out of its object: from then on it is the caller's to close.
  *
- * It can be taken once. One that was made in this process, or that is sent on, stays its object's; use
- * [method@Loky.Descriptor.dup_fd] there.
+ * It can be taken once. One that was made in this process, or that is sent on, stays its object's;
+ * use [method@Loky.Descriptor.dup_fd] there.
  *
- * Returns: a file descriptor, with close-on-exec; -1 with %LOKY_ERROR_INVALID_ARGUMENT if it was taken already or
- *   cannot be, or with %LOKY_ERROR_FORKED in a child of the process that has the object
+ * Returns: a file descriptor, with close-on-exec; -1 with %LOKY_ERROR_INVALID_ARGUMENT if it was
+ * taken already or cannot be, or with %LOKY_ERROR_FORKED in a child of the process that has the
+ * object
  *
  * Since: 1.0
  */
@@ -240,8 +243,9 @@ loky_descriptor_steal_fd (LokyDescriptor *self, GError **error)
     return -1;
   if (!g_atomic_int_compare_and_exchange (&self->state, STATE_RECEIVED, STATE_TAKEN))
     {
-      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
-                           "A descriptor that can be sent stays that of its object: it can be copied");
+      g_set_error_literal (
+          error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+          "A descriptor that can be sent stays that of its object: it can be copied");
       return -1;
     }
   loky_fork_guard_remove (self->fd);
@@ -288,12 +292,13 @@ list_received (LokyDescriptor *self, GError **error)
  *
  * Makes a value of type `h` that refers to a descriptor.
  *
- * The value can stand anywhere in the arguments of a task. It does not keep the descriptor alive; submitting the task
- * does. A task that has an executor of its own may pass on one of its arguments by this; it cannot be taken then.
+ * The value can stand anywhere in the arguments of a task. It does not keep the descriptor alive;
+ * submitting the task does. A task that has an executor of its own may pass on one of its arguments
+ * by this; it cannot be taken then.
  *
- * Returns: (transfer full): a value, not floating; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the descriptor was taken,
- *   or was received with a handle that something else has here, or with %LOKY_ERROR_FORKED in a child of the process
- *   that has the object
+ * Returns: (transfer full): a value, not floating; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the
+ * descriptor was taken, or was received with a handle that something else has here, or with
+ * %LOKY_ERROR_FORKED in a child of the process that has the object
  *
  * Since: 1.0
  */

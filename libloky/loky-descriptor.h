@@ -29,6 +29,7 @@ LOKY_AVAILABLE_IN_1_0
 gint32 loky_descriptor_get_handle (LokyDescriptor *self);
 
 LOKY_AVAILABLE_IN_1_0
-GVariant *loky_descriptor_to_variant (LokyDescriptor *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+GVariant *loky_descriptor_to_variant (LokyDescriptor *self,
+                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 G_END_DECLS

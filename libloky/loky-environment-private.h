@@ -21,8 +21,8 @@ void loky_environment_apply (const char *const *environment);
  * are something else there, or speak in the application's name. NULL-terminated. */
 extern const char *const loky_environment_not_inherited[];
 
-/* What this process has without these, and without the token by which the descendants of a worker are found: for a
- * program that is to outlive it. */
+/* What this process has without these, and without the token by which the descendants of a worker
+ * are found: for a program that is to outlive it. */
 char **loky_environment_make_clean (void);
 
 G_END_DECLS

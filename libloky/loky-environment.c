@@ -34,9 +34,15 @@ loky_environment_apply (const char *const *environment)
 }
 
 const char *const loky_environment_not_inherited[] = {
-  "SYSPROF_CONTROL_FD", "NOTIFY_SOCKET",  "LISTEN_FDS",
-  "LISTEN_PID",         "LISTEN_FDNAMES", "WATCHDOG_PID",
-  "WATCHDOG_USEC",      "GIO_LAUNCHED_DESKTOP_FILE", "GIO_LAUNCHED_DESKTOP_FILE_PID",
+  "SYSPROF_CONTROL_FD",
+  "NOTIFY_SOCKET",
+  "LISTEN_FDS",
+  "LISTEN_PID",
+  "LISTEN_FDNAMES",
+  "WATCHDOG_PID",
+  "WATCHDOG_USEC",
+  "GIO_LAUNCHED_DESKTOP_FILE",
+  "GIO_LAUNCHED_DESKTOP_FILE_PID",
   NULL,
 };
 

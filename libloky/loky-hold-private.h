@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One end of a pipe, the other end of which is a tracker's: as long as anybody has it, what is tracked stays. The kernel
- * counts: it is closed with the process that has it, and a message that carries it has it as well. Nothing is read from
- * it here, and what a hostile peer sends instead is a pipe at the worst, whose closing blocks nobody.
+/* One end of a pipe, the other end of which is a tracker's: as long as anybody has it, what is
+ * tracked stays. The kernel counts: it is closed with the process that has it, and a message that
+ * carries it has it as well. Nothing is read from it here, and what a hostile peer sends instead is
+ * a pipe at the worst, whose closing blocks nobody.
  *
  * Callable from any thread. */
 
@@ -30,10 +31,12 @@ gboolean loky_hold_is_same (LokyHold *self, LokyHold *other);
 /* LOKY_ERROR_FORKED in a child of the process that has it. */
 gboolean loky_hold_check_process (LokyHold *self, GError **error);
 
-/* Has it found by its handle. FALSE if it is not of this process, or something else has its handle here. */
+/* Has it found by its handle. FALSE if it is not of this process, or something else has its handle
+ * here. */
 gboolean loky_hold_make_sendable (LokyHold *self, GError **error);
 
-/* Tells the tracker to leave alone what it tracks by this. Whoever has a hold may say so; without a tracker it is so. */
+/* Tells the tracker to leave alone what it tracks by this. Whoever has a hold may say so; without a
+ * tracker it is so. */
 gboolean loky_hold_forget (LokyHold *self, GError **error);
 
 G_END_DECLS

@@ -79,10 +79,11 @@ loky_hold_new_received (int fd, const LokyBufferRecord *record, GError **error)
   loky_autofd int owned = fd;
   LokyHold *self;
 
-  if (record->size != 0 || !loky_close_is_pipe (fd) || (fcntl (fd, F_GETFL) & O_ACCMODE) != O_WRONLY)
+  if (record->size != 0 || !loky_close_is_pipe (fd) ||
+      (fcntl (fd, F_GETFL) & O_ACCMODE) != O_WRONLY)
     {
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "What has the handle %d is no hold on a resource",
-                   record->handle);
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+                   "What has the handle %d is no hold on a resource", record->handle);
       return NULL;
     }
   self = make_unlisted (loky_steal_fd (&owned));
@@ -108,8 +109,8 @@ loky_hold_is_same (LokyHold *self, LokyHold *other)
   struct stat first, second;
 
   /* Both are anonymous pipes: no file system is asked. */
-  return fstat (self->fd, &first) == 0 && fstat (other->fd, &second) == 0 && first.st_dev == second.st_dev &&
-         first.st_ino == second.st_ino;
+  return fstat (self->fd, &first) == 0 && fstat (other->fd, &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
 gboolean
@@ -122,7 +123,8 @@ loky_hold_check_process (LokyHold *self, GError **error)
   return FALSE;
 }
 
-/* One that was received has the handle of its sender; another object may have that here, mostly for the same. */
+/* One that was received has the handle of its sender; another object may have that here, mostly for
+ * the same. */
 static gboolean
 list_received (LokyHold *self, GError **error)
 {
@@ -179,6 +181,7 @@ loky_hold_forget (LokyHold *self, GError **error)
   /* Full: somebody has said so already. Without a reader: nobody is left who would remove it. */
   if (write_quietly (self->fd, "F", 1) == 1 || errno == EAGAIN || errno == EPIPE)
     return TRUE;
-  g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A resource cannot be forgotten: %s", g_strerror (errno));
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A resource cannot be forgotten: %s",
+               g_strerror (errno));
   return FALSE;
 }

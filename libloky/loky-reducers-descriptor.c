@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The reducers of what has file descriptors. They work in the direction of the task only: what a worker sends refers to
- * no descriptor, so that nothing is found to be rebuilt of it. */
+/* The reducers of what has file descriptors. They work in the direction of the task only: what a
+ * worker sends refers to no descriptor, so that nothing is found to be rebuilt of it. */
 
 #include "loky-reducer-private.h"
 
@@ -46,7 +46,8 @@ find (gint32 handle, GError **error)
   return loky_rebuild_find_attachment (handle, LOKY_TYPE_DESCRIPTOR, error);
 }
 
-/* --- sockets ------------------------------------------------------------------------------------ */
+/* --- sockets ------------------------------------------------------------------------------------
+ */
 
 static GVariant *
 reduce_open_socket (GSocket *socket, GError **error)
@@ -60,7 +61,8 @@ reduce_open_socket (GSocket *socket, GError **error)
     }
   if (!attach (g_socket_get_fd (socket), &handle, error))
     return NULL;
-  return g_variant_new (SOCKET_TYPE, handle, g_socket_get_blocking (socket), g_socket_get_timeout (socket));
+  return g_variant_new (SOCKET_TYPE, handle, g_socket_get_blocking (socket),
+                        g_socket_get_timeout (socket));
 }
 
 static GVariant *
@@ -149,7 +151,8 @@ rebuild_connection (GVariant *form, GValue *value, gpointer user_data, GError **
   g_value_take_object (value, g_socket_connection_factory_create_connection (socket));
 }
 
-/* --- lists -------------------------------------------------------------------------------------- */
+/* --- lists --------------------------------------------------------------------------------------
+ */
 
 static GVariant *
 reduce_fd_list (const GValue *value, gpointer user_data, GError **error)
@@ -212,11 +215,13 @@ rebuild_fd_list (GVariant *form, GValue *value, gpointer user_data, GError **err
       return;
     }
   g_value_init (value, G_TYPE_UNIX_FD_LIST);
-  g_value_take_object (value, g_unix_fd_list_new_from_array ((const gint *) (gconstpointer) fds->data,
-                                                             (gint) fds->len));
+  g_value_take_object (value,
+                       g_unix_fd_list_new_from_array ((const gint *) (gconstpointer) fds->data,
+                                                      (gint) fds->len));
 }
 
-/* --- descriptors -------------------------------------------------------------------------------- */
+/* --- descriptors --------------------------------------------------------------------------------
+ */
 
 static GVariant *
 reduce_descriptor (const GValue *value, gpointer user_data, GError **error)
@@ -238,7 +243,8 @@ rebuild_descriptor (GVariant *form, GValue *value, gpointer user_data, GError **
   g_value_take_object (value, descriptor);
 }
 
-/* --- all ---------------------------------------------------------------------------------------- */
+/* --- all ----------------------------------------------------------------------------------------
+ */
 
 static void
 add (LokyReducerRegistry *registry, GType type, LokyReduceFunc reduce, LokyRebuildFunc rebuild)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Removing what is in the file system. No symbolic link is followed below the folder that a path is in, and no other
- * file system is entered. What is not there is removed. */
+/* Removing what is in the file system. No symbolic link is followed below the folder that a path is
+ * in, and no other file system is entered. What is not there is removed. */
 
 #include <glib.h>
 

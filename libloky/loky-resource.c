@@ -17,25 +17,28 @@
  *
  * A file or a folder that is removed when its last user is gone.
  *
- * Make one of a path, before or after the file itself is made, and refer to it in the arguments of a task by
- * [method@Loky.Resource.to_variant], or give it to [method@Loky.Executor.submit_values] as it is. The task finds it with
- * [method@Loky.TaskContext.lookup_resource]. A task returns one by [method@Loky.TaskContext.add_resource], and the owner of
- * its future finds it with [method@Loky.Future.lookup_resource].
+ * Make one of a path, before or after the file itself is made, and refer to it in the arguments of
+ * a task by [method@Loky.Resource.to_variant], or give it to [method@Loky.Executor.submit_values]
+ * as it is. The task finds it with [method@Loky.TaskContext.lookup_resource]. A task returns one by
+ * [method@Loky.TaskContext.add_resource], and the owner of its future finds it with
+ * [method@Loky.Future.lookup_resource].
  *
- * Who has an object of it uses it: the application, a worker, a task that waits to be sent, a result that was not looked
- * at. When the last of them is gone the file is removed, a moment later: it does not matter whether references were
- * dropped, or processes ended, crashed or were killed, the application too. [method@Loky.Resource.forget] leaves the file
- * where it is.
+ * Who has an object of it uses it: the application, a worker, a task that waits to be sent, a
+ * result that was not looked at. When the last of them is gone the file is removed, a moment later:
+ * it does not matter whether references were dropped, or processes ended, crashed or were killed,
+ * the application too. [method@Loky.Resource.forget] leaves the file where it is.
  *
- * It goes by the path: what is there when the last user is gone is removed, even if it was replaced meanwhile. A symbolic
- * link is removed, not what it leads to, and nothing outside of a folder, or on another file system that is mounted
- * in it. What is no folder is not removed as one, nor the other way round. What cannot be removed is told on standard
- * error. Until the file is gone its path belongs to libloky.
+ * It goes by the path: what is there when the last user is gone is removed, even if it was replaced
+ * meanwhile. A symbolic link is removed, not what it leads to, and nothing outside of a folder, or
+ * on another file system that is mounted in it. What is no folder is not removed as one, nor the
+ * other way round. What cannot be removed is told on standard error. Until the file is gone its
+ * path belongs to libloky.
  *
- * A process does this, which is there while the process that made a resource has any, or any of those is still used
- * elsewhere, and at no other time.
+ * A process does this, which is there while the process that made a resource has any, or any of
+ * those is still used elsewhere, and at no other time.
  *
- * A copy of the application that was made by `fork()` does not use the resources of the application.
+ * A copy of the application that was made by `fork()` does not use the resources of the
+ * application.
  *
  * All functions can be called from any thread.
  *
@@ -121,9 +124,9 @@ loky_resource_class_init (LokyResourceClass *klass)
    *
    * Since: 1.0
    */
-  properties[PROP_KIND] = g_param_spec_enum ("kind", NULL, NULL, LOKY_TYPE_RESOURCE_KIND,
-                                             LOKY_RESOURCE_KIND_FILE,
-                                             G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  properties[PROP_KIND] =
+      g_param_spec_enum ("kind", NULL, NULL, LOKY_TYPE_RESOURCE_KIND, LOKY_RESOURCE_KIND_FILE,
+                         G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
 
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
@@ -138,7 +141,8 @@ loky_resource_init (LokyResource *self)
 static gboolean
 refuse (GError **error, const char *path, const char *why)
 {
-  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT, "“%s” cannot be tracked: %s", path, why);
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT, "“%s” cannot be tracked: %s", path,
+               why);
   return FALSE;
 }
 
@@ -159,7 +163,8 @@ check_kind (const char *path, LokyResourceKind kind, GError **error)
   return !S_ISDIR (info.st_mode) || refuse (error, path, "it is a folder");
 }
 
-/* Symbolic links on the way to the folder that it is in are followed now, and not when it is removed. */
+/* Symbolic links on the way to the folder that it is in are followed now, and not when it is
+ * removed. */
 static char *
 resolve (GFile *file, LokyResourceKind kind, GError **error)
 {
@@ -178,8 +183,8 @@ resolve (GFile *file, LokyResourceKind kind, GError **error)
     }
   folder = g_path_get_dirname (given);
   name = g_path_get_basename (given);
-  if (!g_path_is_absolute (given) || strcmp (name, G_DIR_SEPARATOR_S) == 0 || strcmp (name, ".") == 0 ||
-      strcmp (name, "..") == 0)
+  if (!g_path_is_absolute (given) || strcmp (name, G_DIR_SEPARATOR_S) == 0 ||
+      strcmp (name, ".") == 0 || strcmp (name, "..") == 0)
     {
       refuse (error, given, "it is no file or folder in a folder");
       return NULL;
@@ -229,14 +234,16 @@ make_own (LokyTracked *tracked)
  *
  * Has a file or a folder removed when its last user is gone.
  *
- * A path that this process has made a resource of already becomes another object of that, which counts as a user.
+ * A path that this process has made a resource of already becomes another object of that, which
+ * counts as a user.
  *
- * It may have to start a process, and waits for that: some milliseconds for the first resource, after that some
- * microseconds; 30 seconds at the most.
+ * It may have to start a process, and waits for that: some milliseconds for the first resource,
+ * after that some microseconds; 30 seconds at the most.
  *
- * Returns: (transfer full): a new resource; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the file has no path, is the root
- *   folder, is not of that kind or in no folder, or is tracked as another kind; with %LOKY_ERROR_WORKER_START if the
- *   process cannot be started, or with %LOKY_ERROR_RESOURCES if the system refuses a pipe or a socket
+ * Returns: (transfer full): a new resource; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the file has
+ * no path, is the root folder, is not of that kind or in no folder, or is tracked as another kind;
+ * with %LOKY_ERROR_WORKER_START if the process cannot be started, or with %LOKY_ERROR_RESOURCES if
+ * the system refuses a pipe or a socket
  *
  * Since: 1.0
  */
@@ -287,8 +294,8 @@ loky_resource_new_received (GPtrArray *attachments, GVariant *value, GError **er
   tracked = loky_tracked_find (hold);
   if (tracked != NULL)
     return make_own (tracked);
-  return make (path, is_folder ? LOKY_RESOURCE_KIND_FOLDER : LOKY_RESOURCE_KIND_FILE, g_steal_pointer (&hold),
-               NULL);
+  return make (path, is_folder ? LOKY_RESOURCE_KIND_FOLDER : LOKY_RESOURCE_KIND_FILE,
+               g_steal_pointer (&hold), NULL);
 }
 
 LokyHold *
@@ -305,7 +312,8 @@ loky_resource_get_hold (LokyResource *self)
  *
  * Gets where a resource is.
  *
- * Symbolic links on the way to the folder that it is in have been followed. That of a result is what the worker says.
+ * Symbolic links on the way to the folder that it is in have been followed. That of a result is
+ * what the worker says.
  *
  * Returns: (transfer none): the file
  *
@@ -354,8 +362,8 @@ check_made (LokyResource *self, GError **error)
  *
  * Leaves a file where it is: nobody removes it any more, whoever else uses it.
  *
- * Returns: %TRUE; %FALSE with %LOKY_ERROR_FORKED in a child of the process that has the object, or with
- *   %LOKY_ERROR_RESOURCES if the system refuses
+ * Returns: %TRUE; %FALSE with %LOKY_ERROR_FORKED in a child of the process that has the object, or
+ * with %LOKY_ERROR_RESOURCES if the system refuses
  *
  * Since: 1.0
  */
@@ -364,11 +372,7 @@ loky_resource_forget (LokyResource *self, GError **error)
 {
   g_return_val_if_fail (LOKY_IS_RESOURCE (self), FALSE);
 
-  if (!check_made (self, error) || !loky_hold_forget (self->hold, error))
-    return FALSE;
-  if (self->tracked != NULL)
-    loky_tracked_unlist (self->tracked);
-  return TRUE;
+  return check_made (self, error) && loky_hold_forget (self->hold, error);
 }
 
 /**
@@ -376,15 +380,17 @@ loky_resource_forget (LokyResource *self, GError **error)
  * @self: a resource
  * @error: return location for an error
  *
- * Makes a value of type `(hayb)` that refers to a resource: a handle, the path, and whether it is a folder.
+ * Makes a value of type `(hayb)` that refers to a resource: a handle, the path, and whether it is a
+ * folder.
  *
- * The value can stand anywhere in the arguments of a task. It does not keep the resource; submitting the task does. A
- * task that returns one that it made uses [method@Loky.TaskContext.add_resource] instead, which keeps it until the result
- * was sent.
+ * The value can stand anywhere in the arguments of a task. It does not keep the resource;
+ * submitting the task does. A task that returns one that it made uses
+ * [method@Loky.TaskContext.add_resource] instead, which keeps it until the result was sent.
  *
- * Returns: (transfer full): a value, not floating; %NULL with %LOKY_ERROR_FORKED in a child of the process that has the
- *   object, with %LOKY_ERROR_INVALID_ARGUMENT if it was received with a handle that something else has here, or with
- *   the errors of [ctor@Loky.Resource.new] if the process that removes files was killed and cannot be started again
+ * Returns: (transfer full): a value, not floating; %NULL with %LOKY_ERROR_FORKED in a child of the
+ * process that has the object, with %LOKY_ERROR_INVALID_ARGUMENT if it was received with a handle
+ * that something else has here, or with the errors of [ctor@Loky.Resource.new] if the process that
+ * removes files was killed and cannot be started again
  *
  * Since: 1.0
  */
@@ -399,6 +405,6 @@ loky_resource_to_variant (LokyResource *self, GError **error)
       (self->tracked != NULL && !loky_tracked_check (self->tracked, error)))
     return NULL;
   handle = loky_hold_get_handle (self->hold);
-  return g_variant_ref_sink (g_variant_new ("(h^ayb)", handle, self->path,
-                                            self->kind == LOKY_RESOURCE_KIND_FOLDER));
+  return g_variant_ref_sink (
+      g_variant_new ("(h^ayb)", handle, self->path, self->kind == LOKY_RESOURCE_KIND_FOLDER));
 }

@@ -18,7 +18,8 @@ LOKY_AVAILABLE_IN_1_0
 G_DECLARE_FINAL_TYPE (LokyResource, loky_resource, LOKY, RESOURCE, GObject)
 
 LOKY_AVAILABLE_IN_1_0
-LokyResource *loky_resource_new (GFile *file, LokyResourceKind kind, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+LokyResource *
+loky_resource_new (GFile *file, LokyResourceKind kind, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
 GFile *loky_resource_get_file (LokyResource *self);

@@ -3,15 +3,17 @@
 
 /* The resource tracker: a process that removes files and folders when their last user is gone.
  *
- * A resource is a pipe. Its users have the write end, a LokyHold; the tracker has the read end and the path. At the end of
- * file the last user is gone, however it went, and the tracker removes what is there. A byte in the pipe says that it is
- * to be left alone.
+ * A resource is a pipe. Its users have the write end, a LokyHold; the tracker has the read end and
+ * the path. At the end of file the last user is gone, however it went, and the tracker removes what
+ * is there. A byte in the pipe says that it is to be left alone, to everybody who looks; nobody
+ * takes it out.
  *
- * Each process that makes resources has one tracker of its own, a copy of loky-worker, from its first one to its last:
- * it keeps a socket to it as long as it has any of those that it made. The tracker ends when that is closed and nothing
- * is tracked any more. It is nobody's child, has a session of its own, and an environment without the token by which
- * the descendants of workers are found. Killed, it is started again at the next use and given what is still there: the
- * maker keeps the read ends for that.
+ * Each process that makes resources has one tracker of its own, a copy of loky-worker, from its
+ * first one to its last: it keeps a socket to it as long as it has any of those that it made. The
+ * tracker ends when that is closed and nothing is tracked any more. It is nobody's child, has a
+ * session of its own, and an environment without the token by which the descendants of workers are
+ * found. Killed, it is started again at the next use and given what is still there: the maker keeps
+ * the read ends for that.
  *
  * Callable from any thread. */
 
@@ -25,8 +27,8 @@ G_BEGIN_DECLS
 /* The longest path, in bytes, with its NUL. */
 #define LOKY_TRACKER_MAX_PATH 4096
 
-/* What is sent for each resource, as one packet with the read end; the path follows, without a NUL. What comes back is one
- * gint32: 0, or an errno. */
+/* What is sent for each resource, as one packet with the read end; the path follows, without a NUL.
+ * What comes back is one gint32: 0, or an errno. */
 #define LOKY_TRACKER_MAGIC 0x314b5254 /* TRK1 */
 
 typedef struct
@@ -42,22 +44,37 @@ typedef struct
   char *path;
   LokyResourceKind kind;
   LokyHold *hold;
-  int read_fd;
-  gboolean is_listed; /* the lock of the table: it is found by its path */
+  int read_fd; /* never read from */
 } LokyTracked;
 
-/* @path: absolute. Another reference if it is tracked already. Starts the tracker if there is none, and waits for its
- * answer. */
+/* --- loky-tracked.c --- */
+
+/* @path: absolute. Another reference if it is tracked already. Starts the tracker if there is none,
+ * and waits for its answer. */
 LokyTracked *loky_tracked_new (const char *path, LokyResourceKind kind, GError **error);
 /* The one that @hold is of, if this process made it; a reference, or NULL. */
 LokyTracked *loky_tracked_find (LokyHold *hold);
 void loky_tracked_unref (LokyTracked *self);
 
-/* It is not found by its path any more. */
-void loky_tracked_unlist (LokyTracked *self);
-
 /* Before what this process made is given to others: a tracker that was killed is started again. */
 gboolean loky_tracked_check (LokyTracked *self, GError **error);
+
+/* --- loky-tracker.c --- */
+
+typedef struct _LokyTracker LokyTracker;
+
+LokyTracker *loky_tracker_start (GError **error);
+LokyTracker *loky_tracker_ref (LokyTracker *self);
+/* Closes the socket. */
+void loky_tracker_unref (LokyTracker *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (LokyTracker, loky_tracker_unref)
+
+gboolean loky_tracker_is_alive (LokyTracker *self);
+
+/* Has it track @tracked: 0, or an errno. For one thread at a time. After ETIMEDOUT an answer is due
+ * that nobody wants: it is not to be asked again. */
+int loky_tracker_ask (LokyTracker *self, LokyTracked *tracked);
 
 /* --- loky-tracker-process.c --- */
 

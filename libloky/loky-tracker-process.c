@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The tracker as a process: one thread and one poll() over the socket and all read ends. It holds nothing of the
- * application but its standard error. */
+/* The tracker as a process: one thread and one poll() over the socket and all read ends. It holds
+ * nothing of the application but its standard error. */
 
 #include "loky-tracker-private.h"
 
@@ -33,7 +33,7 @@ typedef struct
 typedef struct
 {
   GPtrArray *entries;
-  GArray *poll_fds; /* of the socket, and of each entry */
+  GArray *poll_fds;   /* of the socket, and of each entry */
   gboolean is_closed; /* the socket: the application has none of its own any more */
 } Process;
 
@@ -66,8 +66,8 @@ add_entry (Process *self, const LokyTrackerRequest *request, const char *path, i
   loky_autofd int owned = fd;
   Entry *entry;
 
-  if (request->magic != LOKY_TRACKER_MAGIC || request->kind > LOKY_RESOURCE_KIND_FOLDER || path[0] != '/' ||
-      path[1] == '\0')
+  if (request->magic != LOKY_TRACKER_MAGIC || request->kind > LOKY_RESOURCE_KIND_FOLDER ||
+      path[0] != '/' || path[1] == '\0')
     return EINVAL;
   /* It was lost: too many are open. */
   if (fd < 0)
@@ -96,14 +96,16 @@ take_fd (struct msghdr *message)
 static gboolean
 take_request (Process *self)
 {
-  char control[CMSG_SPACE (sizeof (int))] __attribute__ ((aligned (__alignof__ (struct cmsghdr))));
+  char control[CMSG_SPACE (sizeof (int))] __attribute__ ((aligned (__alignof__(struct cmsghdr))));
   char path[LOKY_TRACKER_MAX_PATH] = "";
   LokyTrackerRequest request = { 0 };
   struct iovec parts[] = {
     { &request, sizeof request },
     { path, sizeof path - 1 },
   };
-  struct msghdr message = { .msg_iov = parts, .msg_iovlen = G_N_ELEMENTS (parts), .msg_control = control,
+  struct msghdr message = { .msg_iov = parts,
+                            .msg_iovlen = G_N_ELEMENTS (parts),
+                            .msg_control = control,
                             .msg_controllen = sizeof control };
   ssize_t got = recvmsg (SOCKET_FD, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   gint32 answer;
@@ -134,7 +136,8 @@ is_used_otherwise (Process *self, Entry *unused)
     {
       Entry *entry = g_ptr_array_index (self->entries, i);
 
-      if (entry != unused && entry->fd >= 0 && !entry->is_unused && strcmp (entry->path, unused->path) == 0)
+      if (entry != unused && entry->fd >= 0 && !entry->is_unused &&
+          strcmp (entry->path, unused->path) == 0)
         return TRUE;
     }
   return FALSE;
@@ -170,17 +173,15 @@ drop_ended (Process *self)
     }
 }
 
-/* At the end of file nobody has it any more. Before that anything means that it is to be left alone. */
+/* At the end of file nobody has it any more. If there is anything to be read, it is to be left
+ * alone; that stays there, for its maker and for the next tracker to see. */
 static void
-look_at (Entry *entry)
+look_at (Entry *entry, short news)
 {
-  char byte;
-  ssize_t got = read (entry->fd, &byte, 1);
-
-  if (got == 0)
-    entry->is_unused = TRUE;
-  else if (got > 0)
+  if ((news & POLLIN) != 0)
     loky_close_fd (&entry->fd);
+  else
+    entry->is_unused = TRUE;
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -204,10 +205,10 @@ wait_for_news (Process *self)
     g_array_set_size (self->poll_fds, 0);
 }
 
-static gboolean
-has_news (Process *self, guint i)
+static short
+get_news (Process *self, guint i)
 {
-  return i < self->poll_fds->len && g_array_index (self->poll_fds, struct pollfd, i).revents != 0;
+  return i < self->poll_fds->len ? g_array_index (self->poll_fds, struct pollfd, i).revents : 0;
 }
 
 static void
@@ -219,12 +220,12 @@ run (Process *self)
 
       wait_for_news (self);
       /* First what is asked: a path that is used again is not to be removed. */
-      if (has_news (self, 0))
+      if (get_news (self, 0) != 0)
         while (take_request (self))
           ;
       for (guint i = 0; i < n_entries; i++)
-        if (has_news (self, i + 1))
-          look_at (g_ptr_array_index (self->entries, i));
+        if (get_news (self, i + 1) != 0)
+          look_at (g_ptr_array_index (self->entries, i), get_news (self, i + 1));
       /* What is in a folder goes before it. */
       remove_unused (self, LOKY_RESOURCE_KIND_FILE);
       remove_unused (self, LOKY_RESOURCE_KIND_FOLDER);

@@ -91,7 +91,8 @@ assert_succeeds (LokyFuture *future)
   g_variant_unref (await_result (future));
 }
 
-/* Sends a text, says that it was all, and reads it back until the last copy of the other end is closed. */
+/* Sends a text, says that it was all, and reads it back until the last copy of the other end is
+ * closed. */
 static void
 assert_echo (int fd)
 {
@@ -151,7 +152,8 @@ test_worker_uses_it (Fixture *fixture, gconstpointer data)
 static void
 test_copied_and_taken (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (LokyFuture) future = submit (fixture, fixture->base.executor, "descriptor.examine", NULL);
+  g_autoptr (LokyFuture) future =
+      submit (fixture, fixture->base.executor, "descriptor.examine", NULL);
   g_autoptr (LokyDescriptor) made = make (fixture->ours);
   g_autoptr (GError) error = NULL;
   int copy;
@@ -175,8 +177,8 @@ static void
 test_retried_task_has_it (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (LokyTaskOptions) options = g_object_new (LOKY_TYPE_TASK_OPTIONS, "retries", 1, NULL);
-  g_autoptr (LokyFuture) future
-      = submit (fixture, fixture->base.executor, "descriptor.echo-again", options);
+  g_autoptr (LokyFuture) future =
+      submit (fixture, fixture->base.executor, "descriptor.echo-again", options);
 
   assert_echo (fixture->ours);
   assert_succeeds (future);
@@ -186,7 +188,8 @@ test_retried_task_has_it (Fixture *fixture, gconstpointer data)
 static void
 test_passed_on (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (LokyFuture) future = submit (fixture, fixture->base.executor, "descriptor.pass-on", NULL);
+  g_autoptr (LokyFuture) future =
+      submit (fixture, fixture->base.executor, "descriptor.pass-on", NULL);
 
   assert_echo (fixture->ours);
   assert_succeeds (future);
@@ -196,8 +199,8 @@ static guint
 count_open (LokyExecutor *executor)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) count
-      = loky_executor_call_sync (executor, "descriptor.count-open", NULL, NULL, NULL, &error);
+  g_autoptr (GVariant) count =
+      loky_executor_call_sync (executor, "descriptor.count-open", NULL, NULL, NULL, &error);
 
   g_assert_no_error (error);
   return g_variant_get_uint32 (count);
@@ -222,7 +225,8 @@ static void
 test_unsent_is_closed (Fixture *fixture, gconstpointer data)
 {
   LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, NULL);
-  g_autoptr (LokyFuture) busy = loky_fixture_submit (executor, "demo.sleep", g_variant_new_double (300));
+  g_autoptr (LokyFuture) busy =
+      loky_fixture_submit (executor, "demo.sleep", g_variant_new_double (300));
   g_autoptr (LokyFuture) future = NULL;
 
   loky_fixture_wait_running (busy);
@@ -375,9 +379,10 @@ test_result_is_refused (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < G_N_ELEMENTS (ways); i++)
     {
       g_autoptr (LokyDescriptor) descriptor = make (fixture->theirs);
-      g_autoptr (LokyFuture) future = loky_fixture_submit (
-          fixture->base.executor, "descriptor.give-back",
-          g_variant_new ("(hs)", loky_descriptor_get_handle (descriptor), ways[i]));
+      g_autoptr (LokyFuture) future =
+          loky_fixture_submit (fixture->base.executor, "descriptor.give-back",
+                               g_variant_new ("(hs)", loky_descriptor_get_handle (descriptor),
+                                              ways[i]));
 
       assert_refused (future, LOKY_ERROR_INVALID_RESULT);
     }
@@ -389,10 +394,10 @@ test_reduced_result_is_refused (Fixture *fixture, gconstpointer data)
   g_autoptr (GSocket) socket = make_socket (fixture);
   g_autoptr (LokyDescriptor) descriptor = make (g_socket_get_fd (socket));
   g_autoptr (GError) error = NULL;
-  g_autoptr (LokyFuture) first
-      = submit_object (fixture->base.executor, "descriptor.reduce-back", socket, &error);
-  g_autoptr (LokyFuture) second
-      = submit_object (fixture->base.executor, "descriptor.reduce-back", descriptor, &error);
+  g_autoptr (LokyFuture) first =
+      submit_object (fixture->base.executor, "descriptor.reduce-back", socket, &error);
+  g_autoptr (LokyFuture) second =
+      submit_object (fixture->base.executor, "descriptor.reduce-back", descriptor, &error);
 
   g_assert_no_error (error);
   assert_refused (first, LOKY_ERROR_REDUCER);
@@ -425,7 +430,7 @@ test_forked_copy_has_it_not (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (status, ==, 0);
 }
 
-#define ADD(path, function, data)                                                                     \
+#define ADD(path, function, data)                                                                  \
   g_test_add ("/loky/descriptors/" path, Fixture, data, set_up, function, tear_down)
 
 int

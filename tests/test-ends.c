@@ -240,7 +240,7 @@ initializer_takes_too_much (LokyFixture *fixture, gconstpointer data)
 
   g_test_message ("%s", error->message);
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_BROKEN);
-  g_assert_nonnull (strstr (error->message, "the initializer's arguments are longer than"));
+  g_assert_nonnull (strstr (error->message, "the initializer's arguments and the worker's environment are longer"));
   loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
 }
 

@@ -153,8 +153,8 @@ may_mount (void)
   return mount ("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
-/* What can be removed is. */
-static void
+/* What can be removed is. The status to exit with. */
+static int
 remove_around_a_mount (const char *folder)
 {
   g_autofree char *mounted = g_build_filename (folder, "mounted", NULL);
@@ -163,24 +163,31 @@ remove_around_a_mount (const char *folder)
   g_autoptr (GError) error = NULL;
 
   if (mkdir (mounted, 0700) != 0 || !may_mount () || mount ("none", mounted, "tmpfs", 0, "") != 0)
-    _exit (CANNOT_MOUNT);
+    return CANNOT_MOUNT;
   make_file_at (AT_FDCWD, kept);
   make_file_at (AT_FDCWD, other);
-  _exit (!loky_remove_folder (folder, &error) && error != NULL && strstr (error->message, "mounted") != NULL &&
-                 exists (kept) && !exists (other)
-             ? 0
-             : 1);
+  if (loky_remove_folder (folder, &error) || error == NULL ||
+      strstr (error->message, "mounted") == NULL)
+    return 1;
+  return exists (kept) && !exists (other) ? 0 : 2;
 }
 
 static void
 test_other_file_system_is_left_alone (void)
 {
-  g_autofree char *folder = make_folder ();
+  g_autofree char *folder = NULL;
   int status;
-  pid_t pid = fork ();
+  pid_t pid;
 
+  if (loky_fixture_has_valgrind ())
+    {
+      g_test_skip ("valgrind sees leaks of the other threads in a forked copy");
+      return;
+    }
+  folder = make_folder ();
+  pid = fork ();
   if (pid == 0)
-    remove_around_a_mount (folder);
+    _exit (remove_around_a_mount (folder));
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
   g_assert_true (loky_remove_folder (folder, NULL));
   if (WIFEXITED (status) && WEXITSTATUS (status) == CANNOT_MOUNT)
@@ -197,6 +204,7 @@ main (int argc, char **argv)
   g_test_add_func ("/loky/remove/file", test_file);
   g_test_add_func ("/loky/remove/folder", test_folder);
   g_test_add_func ("/loky/remove/what-is-no-folder", test_what_is_no_folder);
-  g_test_add_func ("/loky/remove/other-file-system-is-left-alone", test_other_file_system_is_left_alone);
+  g_test_add_func ("/loky/remove/other-file-system-is-left-alone",
+                   test_other_file_system_is_left_alone);
   return g_test_run ();
 }

@@ -5,6 +5,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -138,8 +139,8 @@ submit_hold (Fixture *fixture, LokyExecutor *executor, LokyResource *resource, c
 {
   g_autofree char *told = make_path (fixture, name);
   g_autoptr (GVariant) value = refer_to (resource);
-  LokyFuture *future
-      = loky_fixture_submit (executor, "resource.hold", g_variant_new ("(@(hayb)s)", value, told));
+  LokyFuture *future =
+      loky_fixture_submit (executor, "resource.hold", g_variant_new ("(@(hayb)s)", value, told));
 
   await_file (told);
   unlink (told);
@@ -187,8 +188,9 @@ list_trackers (void)
       gsize length, size;
       pid_t pid = (pid_t) g_ascii_strtoll (name, NULL, 10);
 
-      if (pid <= 0 || !g_file_get_contents (arguments_path, &arguments, &length, NULL) || length == 0 ||
-          !g_str_has_suffix (arguments, "loky-worker") || length != strlen (arguments) + sizeof "--track" + 1 ||
+      if (pid <= 0 || !g_file_get_contents (arguments_path, &arguments, &length, NULL) ||
+          length == 0 || !g_str_has_suffix (arguments, "loky-worker") ||
+          length != strlen (arguments) + sizeof "--track" + 1 ||
           strcmp (arguments + strlen (arguments) + 1, "--track") != 0)
         continue;
       /* Other tests may have their own at the same time. */
@@ -325,6 +327,64 @@ test_same_path_is_the_same (Fixture *fixture, gconstpointer data)
   await_removal (path);
 }
 
+typedef struct
+{
+  const char *path;
+  gint tid; /* atomic */
+} Again;
+
+static gpointer
+track_again (gpointer data)
+{
+  Again *again = data;
+
+  g_atomic_int_set (&again->tid, (gint) syscall (SYS_gettid));
+  return track (again->path, LOKY_RESOURCE_KIND_FILE);
+}
+
+/* Of a process or a thread: "S" asleep, "T" stopped. */
+static void
+await_state (gint *id, const char *state)
+{
+  g_autofree char *wanted = g_strdup_printf (") %s ", state);
+
+  for (;;)
+    {
+      g_autofree char *path = g_strdup_printf ("/proc/%d/stat", g_atomic_int_get (id));
+      g_autofree char *text = NULL;
+
+      if (g_file_get_contents (path, &text, NULL, NULL) && strstr (text, wanted) != NULL)
+        return;
+      g_usleep (500);
+    }
+}
+
+/* The tracker finds both at once: that the path is not used any more, and that it is again. */
+static void
+test_path_that_is_used_again_stays (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *path = NULL;
+  g_autofree char *other_path = NULL;
+  g_autoptr (LokyResource) resource = make_file (fixture, "file", &path);
+  g_autoptr (LokyResource) other = make_file (fixture, "other", &other_path);
+  Again again = { .path = path };
+  pid_t pid = find_tracker ();
+  GThread *thread;
+
+  kill (pid, SIGSTOP);
+  await_state (&pid, "T");
+  g_clear_object (&resource);
+  thread = g_thread_new ("again", track_again, &again);
+  await_state (&again.tid, "S");
+  kill (pid, SIGCONT);
+  resource = g_thread_join (thread);
+  g_clear_object (&other);
+  await_removal (other_path);
+  g_assert_true (exists (path));
+  g_clear_object (&resource);
+  await_removal (path);
+}
+
 static void
 test_worker_is_a_user (Fixture *fixture, gconstpointer data)
 {
@@ -357,7 +417,7 @@ test_task_that_dies_is_none (Fixture *fixture, gconstpointer data)
   LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, NULL);
   g_autofree char *path = NULL;
   g_autoptr (LokyResource) resource = make_folder (fixture, "folder", "/", &path);
-  g_autoptr (LokyFuture) hold = submit_hold (fixture, executor, resource, "told");
+  g_autoptr (LokyFuture) hold G_GNUC_UNUSED = submit_hold (fixture, executor, resource, "told");
 
   g_clear_object (&resource);
   g_assert_true (exists (path));
@@ -394,7 +454,8 @@ test_result_is_a_user (Fixture *fixture, gconstpointer data)
 {
   LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, NULL);
   g_autofree char *path = make_path (fixture, "file");
-  g_autoptr (LokyFuture) future = loky_fixture_submit (executor, "resource.make", g_variant_new ("(s)", path));
+  g_autoptr (LokyFuture) future =
+      loky_fixture_submit (executor, "resource.make", g_variant_new ("(s)", path));
   g_autoptr (LokyResource) resource = NULL;
 
   g_assert_true (loky_future_wait (future, -1, NULL, NULL));
@@ -416,9 +477,10 @@ test_passed_on (Fixture *fixture, gconstpointer data)
   LokyExecutor *first = loky_fixture_make_executor ("max-workers", 1, NULL);
   LokyExecutor *second = loky_fixture_make_executor ("max-workers", 1, NULL);
   g_autofree char *path = make_path (fixture, "file");
-  g_autoptr (LokyFuture) made = loky_fixture_submit (first, "resource.make", g_variant_new ("(s)", path));
+  g_autoptr (LokyFuture) made =
+      loky_fixture_submit (first, "resource.make", g_variant_new ("(s)", path));
   g_autoptr (LokyResource) resource = await_resource (made);
-  g_autoptr (LokyFuture) hold = submit_hold (fixture, second, resource, "told");
+  g_autoptr (LokyFuture) hold G_GNUC_UNUSED = submit_hold (fixture, second, resource, "told");
 
   g_clear_object (&made);
   g_clear_object (&resource);
@@ -461,8 +523,8 @@ test_values (Fixture *fixture, gconstpointer data)
 
   g_value_init (&value, LOKY_TYPE_RESOURCE);
   g_value_take_object (&value, g_steal_pointer (&resource));
-  future = loky_executor_submit_values (fixture->base.executor, "resource.give-value-back", &value, 1, NULL,
-                                        &error);
+  future = loky_executor_submit_values (fixture->base.executor, "resource.give-value-back", &value,
+                                        1, NULL, &error);
   g_assert_no_error (error);
   g_value_unset (&value);
   g_assert_true (loky_future_wait (future, -1, NULL, NULL));
@@ -480,11 +542,56 @@ static void
 test_worker_dies_with_its_own (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *path = make_path (fixture, "file");
-  g_autoptr (LokyFuture) future
-      = loky_fixture_submit (fixture->base.executor, "resource.make-and-die", g_variant_new ("(s)", path));
+  g_autoptr (LokyFuture) future =
+      loky_fixture_submit (fixture->base.executor, "resource.make-and-die",
+                           g_variant_new ("(s)", path));
 
   loky_fixture_assert_fails (future, LOKY_ERROR, LOKY_ERROR_WORKER_DIED);
   await_removal (path);
+}
+
+#define N_THREADS 4
+#define N_ROUNDS 100
+
+/* Makes and drops what others do, too. */
+static gpointer
+make_and_drop (gpointer data)
+{
+  Fixture *fixture = data;
+
+  for (guint i = 0; i < N_ROUNDS; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("file-%u", i % 7);
+      g_autofree char *path = make_path (fixture, name);
+      g_autoptr (LokyResource) resource = track (path, LOKY_RESOURCE_KIND_FILE);
+      g_autoptr (LokyFuture) future =
+          i % 10 == 0 ? submit (fixture->base.executor, "resource.look", resource) : NULL;
+      int fd = open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+      g_assert_cmpint (fd, >=, 0);
+      close (fd);
+      if (future != NULL)
+        g_variant_unref (await_result (future));
+    }
+  return NULL;
+}
+
+static void
+test_from_many_threads (Fixture *fixture, gconstpointer data)
+{
+  GThread *threads[N_THREADS];
+
+  for (guint i = 0; i < N_THREADS; i++)
+    threads[i] = g_thread_new ("maker", make_and_drop, fixture);
+  for (guint i = 0; i < N_THREADS; i++)
+    g_thread_join (threads[i]);
+  for (guint i = 0; i < 7; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("file-%u", i);
+      g_autofree char *path = make_path (fixture, name);
+
+      await_removal (path);
+    }
 }
 
 /* --- forgetting ------------------------------------------------------------------------------- */
@@ -496,6 +603,7 @@ test_forgotten_file_stays (Fixture *fixture, gconstpointer data)
   g_autofree char *in_worker = NULL;
   g_autoptr (LokyResource) resource = make_file (fixture, "file", &path);
   g_autoptr (LokyResource) other = make_file (fixture, "other", &in_worker);
+  g_autoptr (LokyResource) again = NULL;
   g_autoptr (LokyFuture) future = submit (fixture->base.executor, "resource.forget", other);
   g_autoptr (GError) error = NULL;
 
@@ -513,12 +621,15 @@ test_forgotten_file_stays (Fixture *fixture, gconstpointer data)
   /* It may be tracked again. */
   resource = track (path, LOKY_RESOURCE_KIND_FILE);
   other = track (in_worker, LOKY_RESOURCE_KIND_FILE);
-  g_assert_true (loky_resource_forget (other, &error));
+  future = submit (fixture->base.executor, "resource.forget", other);
+  g_variant_unref (await_result (future));
+  again = track (in_worker, LOKY_RESOURCE_KIND_FILE);
+  g_clear_object (&future);
   g_clear_object (&other);
-  other = track (in_worker, LOKY_RESOURCE_KIND_FILE);
   g_clear_object (&resource);
-  g_clear_object (&other);
   await_removal (path);
+  g_assert_true (exists (in_worker));
+  g_clear_object (&again);
   await_removal (in_worker);
 }
 
@@ -557,7 +668,8 @@ test_refused (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (count_trackers (), ==, 0);
 
   /* A handle that is none. */
-  future = loky_fixture_submit (fixture->base.executor, "demo.echo", g_variant_new_string ("(hayb)"));
+  future =
+      loky_fixture_submit (fixture->base.executor, "demo.echo", g_variant_new_string ("(hayb)"));
   {
     g_autoptr (GVariant) result = await_result (future);
     g_autoptr (GVariant) none = g_variant_ref_sink (g_variant_new ("(h^ayb)", 1, file, FALSE));
@@ -627,7 +739,8 @@ test_replaced_folder_stays (Fixture *fixture, gconstpointer data)
 static void
 test_no_process_without_a_resource (Fixture *fixture, gconstpointer data)
 {
-  g_autofree char *result = loky_fixture_call (fixture->base.executor, "demo.echo", "text");
+  g_autofree char *result G_GNUC_UNUSED =
+      loky_fixture_call (fixture->base.executor, "demo.echo", "text");
   g_autofree char *path = NULL;
   g_autofree char *other_path = NULL;
   g_autoptr (LokyResource) resource = NULL;
@@ -687,9 +800,13 @@ test_killed_one_is_started_again (Fixture *fixture, gconstpointer data)
   g_autofree char *other_path = NULL;
   g_autoptr (LokyResource) resource = make_file (fixture, "file", &path);
   g_autoptr (LokyResource) folder = make_folder (fixture, "folder", "/", &folder_path);
+  g_autofree char *forgotten_path = NULL;
+  g_autoptr (LokyResource) forgotten = make_file (fixture, "forgotten", &forgotten_path);
   g_autoptr (LokyResource) other = NULL;
-  g_autoptr (LokyFuture) future = NULL;
+  g_autoptr (LokyFuture) future = submit (fixture->base.executor, "resource.forget", forgotten);
 
+  g_variant_unref (await_result (future));
+  g_clear_object (&future);
   /* At the next one that is made … */
   kill_tracker ();
   g_test_expect_message ("Loky", G_LOG_LEVEL_WARNING, "*" TOLD "*");
@@ -712,7 +829,11 @@ test_killed_one_is_started_again (Fixture *fixture, gconstpointer data)
   await_removal (folder_path);
   g_assert_true (exists (other_path));
   g_clear_object (&other);
+  g_clear_object (&forgotten);
   await_removal (other_path);
+  await_no_tracker ();
+  g_assert_true (exists (forgotten_path));
+  unlink (forgotten_path);
 }
 
 static void
@@ -779,7 +900,8 @@ test_forked_copy_is_no_user (Fixture *fixture, gconstpointer data)
 
 /* --- the death of the application ------------------------------------------------------------- */
 
-/* The application: has a file, one that a task of it holds, one that a task made and a folder, and never ends. */
+/* The application: has a file, one that a task of it holds, one that a task made and a folder, and
+ * never ends. */
 static G_GNUC_NORETURN void
 be_application (const char *folder)
 {
@@ -792,7 +914,8 @@ be_application (const char *folder)
   LokyResource *file G_GNUC_UNUSED = make_file (&fixture, "file", &path);
   LokyResource *tree G_GNUC_UNUSED = make_folder (&fixture, "folder", "/", &path);
   LokyFuture *hold G_GNUC_UNUSED = submit_hold (&fixture, executor, held, "holds");
-  LokyFuture *make G_GNUC_UNUSED = loky_fixture_submit (executor, "resource.make", g_variant_new ("(s)", own));
+  LokyFuture *make G_GNUC_UNUSED =
+      loky_fixture_submit (executor, "resource.make", g_variant_new ("(s)", own));
 
   g_variant_unref (await_result (make));
   g_object_unref (held);
@@ -808,8 +931,8 @@ test_application_is_killed (Fixture *fixture, gconstpointer data)
   g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
   g_autofree char *told = make_path (fixture, "told");
   g_autoptr (GError) error = NULL;
-  g_autoptr (GSubprocess) application
-      = g_subprocess_new (G_SUBPROCESS_FLAGS_NONE, &error, program, "--application", fixture->folder, NULL);
+  g_autoptr (GSubprocess) application = g_subprocess_new (G_SUBPROCESS_FLAGS_NONE, &error, program,
+                                                          "--application", fixture->folder, NULL);
 
   g_assert_no_error (error);
   await_file (told);
@@ -830,7 +953,7 @@ test_application_is_killed (Fixture *fixture, gconstpointer data)
   unlink (told);
 }
 
-#define ADD(path, function, data)                                                                     \
+#define ADD(path, function, data)                                                                  \
   g_test_add ("/loky/resources/" path, Fixture, data, set_up, function, tear_down)
 
 int
@@ -858,6 +981,7 @@ main (int argc, char **argv)
   ADD ("both-at-once", test_both_at_once, NULL);
   ADD ("made-later", test_made_later, NULL);
   ADD ("same-path-is-the-same", test_same_path_is_the_same, NULL);
+  ADD ("path-that-is-used-again-stays", test_path_that_is_used_again_stays, NULL);
   ADD ("worker-is-a-user", test_worker_is_a_user, NULL);
   ADD ("task-that-dies-is-none", test_task_that_dies_is_none, NULL);
   ADD ("queued-task-is-a-user", test_queued_task_is_a_user, NULL);
@@ -865,6 +989,7 @@ main (int argc, char **argv)
   ADD ("passed-on", test_passed_on, NULL);
   ADD ("comes-back", test_comes_back, NULL);
   ADD ("values", test_values, NULL);
+  ADD ("from-many-threads", test_from_many_threads, NULL);
   ADD ("worker-dies-with-its-own", test_worker_dies_with_its_own, NULL);
   ADD ("forgotten-file-stays", test_forgotten_file_stays, NULL);
   ADD ("refused", test_refused, NULL);

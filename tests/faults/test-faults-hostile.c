@@ -101,13 +101,13 @@ static const Crime crimes[] = {
   { "16/buffer-without-shrink-seal", "buffer:no-shrink-seal", "is not sealed" },
   { "16/buffer-with-a-hole", "buffer:hole", "has holes" },
   { "16/buffer-longer-than-it-is", "buffer:longer", "is not of the size that was said" },
-  { "16/buffer-that-is-a-pipe", "hold:buffer", "is not sealed" },
-  { "16/synchronizer-that-is-a-pipe", "hold:synchronizer", "is not sealed" },
-  { "16/descriptor-that-is-a-pipe", "hold:descriptor", "A descriptor came with a result" },
-  { "16/hold-that-is-memory", "hold:memory", "is no hold" },
-  { "16/hold-that-is-a-fifo", "hold:fifo", "no memory that can be sealed" },
-  { "16/hold-that-can-be-read", "hold:read-end", "is no hold" },
-  { "16/hold-of-some-size", "hold:size", "is no hold" },
+  { "16/buffer-that-is-a-pipe", "resource:buffer", "is not sealed" },
+  { "16/synchronizer-that-is-a-pipe", "resource:synchronizer", "is not sealed" },
+  { "16/descriptor-that-is-a-pipe", "resource:descriptor", "A descriptor came with a result" },
+  { "16/hold-that-is-memory", "resource:memory", "is no hold" },
+  { "16/hold-that-is-a-fifo", "resource:fifo", "no memory that can be sealed" },
+  { "16/hold-that-can-be-read", "resource:read-end", "is no hold" },
+  { "16/hold-of-some-size", "resource:size", "is no hold" },
 };
 
 /* It is killed, its task says why, those that were sent to it besides run elsewhere, and the next worker
@@ -499,7 +499,7 @@ segment_changes_while_read (HostileFixture *fixture, gconstpointer data)
 static void
 hold_of_nothing (HostileFixture *fixture, gconstpointer data)
 {
-  LokyFuture *future = hostile_submit (fixture, fixture->base.executor, "hold:good", NULL);
+  LokyFuture *future = hostile_submit (fixture, fixture->base.executor, "resource:good", NULL);
   g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new ("(h^ayb)", 1, "/nonexistent/file", FALSE));
   g_autoptr (LokyResource) resource = NULL;
   g_autoptr (GError) error = NULL;

@@ -245,6 +245,20 @@ const tests = {
         await expectError(Loky.Error, Loky.Error.INVALID_ARGUMENT, () => descriptor.steal_fd());
     },
 
+    async 'resources'(executor) {
+        const [file, stream] = Gio.File.new_tmp('loky-js-XXXXXX');
+        stream.close(null);
+        const resource = Loky.Resource.new(file, Loky.ResourceKind.FILE);
+        assert(resource.get_file().equal(file), 'it is where it was made');
+        const future = executor.submit('demo.echo', resource.to_variant(), null);
+        await future.wait_async(null);
+        const same = future.lookup_resource(future.dup_result());
+        assert(same.forget(), 'it is left alone');
+        assert(file.delete(null), 'it is still there');
+        await expectError(Loky.Error, Loky.Error.INVALID_ARGUMENT,
+            () => Loky.Resource.new(Gio.File.new_for_path('/'), Loky.ResourceKind.FOLDER));
+    },
+
     async 'synchronizers'(executor) {
         const {ACQUIRED} = Loky.AcquireResult;
         const lock = Loky.Lock.new();

@@ -89,8 +89,9 @@ echo_connection (LokyTaskContext *context, GVariant *args, gpointer user_data, G
   if (!loky_task_context_dup_value (context, args, 0, &value, error))
     return NULL;
   stream = g_value_get_object (&value);
-  if (g_output_stream_splice (g_io_stream_get_output_stream (stream), g_io_stream_get_input_stream (stream),
-                              G_OUTPUT_STREAM_SPLICE_NONE, NULL, error) < 0)
+  if (g_output_stream_splice (g_io_stream_get_output_stream (stream),
+                              g_io_stream_get_input_stream (stream), G_OUTPUT_STREAM_SPLICE_NONE,
+                              NULL, error) < 0)
     return NULL;
   return g_variant_new_string (G_OBJECT_TYPE_NAME (stream));
 }
@@ -195,13 +196,14 @@ pass_on (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **
   if (handle == NULL)
     return NULL;
   g_assert (loky_descriptor_steal_fd (descriptor, NULL) == -1);
-  return loky_executor_call_sync (executor, "descriptor.echo", g_variant_new ("(@h)", handle), NULL, NULL,
-                                  error);
+  return loky_executor_call_sync (executor, "descriptor.echo", g_variant_new ("(@h)", handle), NULL,
+                                  NULL, error);
 }
 
-#define TASK(task, types, result, function, text)                                                    \
+#define TASK(task, types, result, function, text)                                                  \
   {                                                                                                \
-    .name = task, .arguments_type = types, .result_type = result, .func = function, .summary = text \
+    .name = task, .arguments_type = types, .result_type = result, .func = function,                \
+    .summary = text                                                                                \
   }
 
 static const LokyTaskDescriptor tasks[] = {

@@ -54,7 +54,8 @@ forget (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **e
 {
   g_autoptr (LokyResource) resource = lookup (context, args, 0, error);
 
-  return resource != NULL && loky_resource_forget (resource, error) ? g_variant_new_boolean (TRUE) : NULL;
+  return resource != NULL && loky_resource_forget (resource, error) ? g_variant_new_boolean (TRUE)
+                                                                    : NULL;
 }
 
 /* Keeps it beyond the task, as long as the process lives. */
@@ -121,13 +122,18 @@ give_value_back (LokyTaskContext *context, GVariant *args, gpointer user_data, G
   return loky_task_context_reduce_value (context, &value, error);
 }
 
-#define TASK(task, types, result, function, text)                                                    \
+#define TASK(task, types, result, function, text)                                                  \
   {                                                                                                \
-    .name = task, .arguments_type = types, .result_type = result, .func = function, .summary = text \
+    .name = task, .arguments_type = types, .result_type = result, .func = function,                \
+    .summary = text                                                                                \
   }
 
 static const LokyTaskDescriptor tasks[] = {
-  TASK ("hold", "((hayb)s)", "b", hold, "Holds a resource until it is stopped; makes a file when it does"),
+  TASK ("hold",
+        "((hayb)s)",
+        "b",
+        hold,
+        "Holds a resource until it is stopped; makes a file when it does"),
   TASK ("look", "((hayb))", "(sb)", look, "What a resource is"),
   TASK ("forget", "((hayb))", "b", forget, "Leaves a resource alone"),
   TASK ("keep", "((hayb))", "x", keep, "Keeps a resource beyond the task; the process"),

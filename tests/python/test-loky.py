@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
+import time
 import traceback
 
 import gi
@@ -438,6 +440,37 @@ def sockets(executor):
     closed.close()
     expect_error(Loky.error_quark(), Loky.Error.REDUCER, executor.submit_values,
                  'descriptor.echo-socket', [closed], None)
+
+
+@test
+def resources(executor):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'file')
+        with open(path, 'w') as file:
+            file.write('text')
+        resource = Loky.Resource.new(Gio.File.new_for_path(path), Loky.ResourceKind.FILE)
+        assert resource.get_file().get_path() == resource.props.file.get_path() == path
+        assert resource.get_kind() == Loky.ResourceKind.FILE
+        future = executor.submit('demo.echo', resource.to_variant(), None)
+        del resource
+        assert future.wait(-1, None)
+        same = future.lookup_resource(future.dup_result())
+        assert same.get_file().get_path() == path
+        assert same.forget()
+        del same, future
+
+        resource = Loky.Resource.new(Gio.File.new_for_path(path), Loky.ResourceKind.FILE)
+        future = executor.submit_values('resource.give-value-back', [resource], None)
+        del resource
+        assert future.wait(-1, None)
+        same = future.dup_value()
+        del future
+        assert os.path.exists(path)
+        del same
+        while os.path.exists(path):
+            time.sleep(0.001)
+    expect_error(Loky.error_quark(), Loky.Error.INVALID_ARGUMENT, Loky.Resource.new,
+                 Gio.File.new_for_path('/'), Loky.ResourceKind.FOLDER)
 
 
 @test

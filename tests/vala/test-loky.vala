@@ -293,6 +293,27 @@ void descriptors () {
     }
 }
 
+void resources () {
+    try {
+        FileIOStream stream;
+        var file = File.new_tmp ("loky-vala-XXXXXX", out stream);
+        var resource = new Loky.Resource (file, Loky.ResourceKind.FILE);
+        var future = executor.submit ("demo.echo", resource.to_variant (), null);
+
+        assert (future.wait (-1));
+        var same = future.lookup_resource (future.dup_result ());
+        assert (same.get_file ().equal (file));
+        assert (same.forget ());
+        file.delete ();
+        new Loky.Resource (File.new_for_path ("/"), Loky.ResourceKind.FOLDER);
+        Test.fail ();
+    } catch (Loky.Error.INVALID_ARGUMENT e) {
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        Test.fail ();
+    }
+}
+
 void synchronizers () {
     try {
         var sem = new Loky.Semaphore.bounded (1);
@@ -419,6 +440,7 @@ int main (string[] args) {
     Test.add_func ("/loky/vala/input-function-that-throws", input_function_that_throws);
     Test.add_func ("/loky/vala/buffer", buffer);
     Test.add_func ("/loky/vala/descriptors", descriptors);
+    Test.add_func ("/loky/vala/resources", resources);
     Test.add_func ("/loky/vala/synchronizers", synchronizers);
     Test.add_func ("/loky/vala/values", values);
     Test.add_func ("/loky/vala/serializers", serializers);

@@ -361,10 +361,10 @@ obey_buffer (Task *task)
     hang ();
 }
 
-/* "hold:HOW": a descriptor of that kind, or one that is said to be of that part, instead of the end of a pipe that is
+/* "resource:HOW": a descriptor of that kind, or one that is said to be of that part, instead of the end of a pipe that is
  * written. */
 static void
-obey_hold (Task *task)
+obey_resource (Task *task)
 {
   const char *how = task->argument;
   LokyBufferRecord record = { .handle = 1, .part = LOKY_PART_HOLD };
@@ -410,6 +410,6 @@ const TaskOrder memory_orders[] = {
   { "shrink", obey_shrink },
   { "rewrite", obey_rewrite },
   { "buffer", obey_buffer },
-  { "hold", obey_hold },
+  { "resource", obey_resource },
   { NULL, NULL },
 };

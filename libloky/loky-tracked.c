@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The resources that this process has made, and the tracker that has them. */
+
+#include "loky-tracker-private.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "loky-error.h"
+#include "loky-fork-guard-private.h"
+#include "loky-util-private.h"
+
+/* Held while one resource is made: the tracker is asked for one at a time. */
+static GMutex making_lock;
+static gboolean has_died; /* somebody is to be told; making_lock */
+
+static GMutex table_lock;
+static GPtrArray *table;       /* of LokyTracked, not referenced; table_lock */
+static LokyTracker *tracker;   /* NULL while the table is empty; table_lock */
+static guint table_generation; /* of what is above; table_lock */
+
+static gboolean
+fail_errno (GError **error, const char *what)
+{
+  int saved_errno = errno;
+
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "%s: %s", what, g_strerror (saved_errno));
+  return FALSE;
+}
+
+/* What a child of the process finds here is its parent's. */
+static void
+check_generation_locked (void)
+{
+  guint generation = loky_fork_guard_get_generation ();
+
+  if (generation == table_generation)
+    return;
+  table_generation = generation;
+  table = NULL;
+  tracker = NULL;
+}
+
+/* By anybody who has it. */
+static gboolean
+is_forgotten (LokyTracked *self)
+{
+  struct pollfd poll_fd = { .fd = self->read_fd, .events = POLLIN };
+
+  return poll (&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLIN) != 0;
+}
+
+static LokyTracked *
+find_locked (const char *path)
+{
+  check_generation_locked ();
+  for (guint i = 0; table != NULL && i < table->len; i++)
+    {
+      LokyTracked *tracked = g_ptr_array_index (table, i);
+
+      if (strcmp (tracked->path, path) == 0 && !is_forgotten (tracked))
+        return tracked;
+    }
+  return NULL;
+}
+
+static void
+tracked_free (LokyTracked *self)
+{
+  /* Before the read end, so that the tracker finds out first. */
+  g_clear_object (&self->hold);
+  loky_fork_guard_close (&self->read_fd);
+  g_free (self->path);
+  g_free (self);
+}
+
+void
+loky_tracked_unref (LokyTracked *self)
+{
+  LokyTracker *unused = NULL;
+  gboolean is_last;
+
+  /* What a child of the process has was closed, and stays in memory. */
+  if (!loky_hold_check_process (self->hold, NULL))
+    return;
+  g_mutex_lock (&table_lock);
+  is_last = --self->ref_count == 0;
+  if (is_last)
+    {
+      g_ptr_array_remove_fast (table, self);
+      if (table->len == 0)
+        {
+          g_clear_pointer (&table, g_ptr_array_unref);
+          unused = g_steal_pointer (&tracker);
+        }
+    }
+  g_mutex_unlock (&table_lock);
+  if (is_last)
+    tracked_free (self);
+  g_clear_pointer (&unused, loky_tracker_unref);
+}
+
+LokyTracked *
+loky_tracked_find (LokyHold *hold)
+{
+  LokyTracked *found = NULL;
+
+  g_mutex_lock (&table_lock);
+  check_generation_locked ();
+  for (guint i = 0; table != NULL && i < table->len && found == NULL; i++)
+    {
+      LokyTracked *tracked = g_ptr_array_index (table, i);
+
+      if (loky_hold_get_handle (tracked->hold) == loky_hold_get_handle (hold) &&
+          loky_hold_is_same (tracked->hold, hold))
+        found = tracked;
+    }
+  if (found != NULL)
+    found->ref_count++;
+  g_mutex_unlock (&table_lock);
+  return found;
+}
+
+/* The one in use, if it lives; a reference. */
+static LokyTracker *
+ref_tracker (gboolean *is_dead)
+{
+  LokyTracker *found = NULL;
+
+  *is_dead = FALSE;
+  g_mutex_lock (&table_lock);
+  check_generation_locked ();
+  if (tracker != NULL)
+    {
+      *is_dead = !loky_tracker_is_alive (tracker);
+      if (!*is_dead)
+        found = loky_tracker_ref (tracker);
+    }
+  g_mutex_unlock (&table_lock);
+  return found;
+}
+
+/* References to all that are tracked. */
+static GPtrArray *
+ref_all (void)
+{
+  GPtrArray *all = g_ptr_array_new_with_free_func ((GDestroyNotify) loky_tracked_unref);
+
+  g_mutex_lock (&table_lock);
+  for (guint i = 0; table != NULL && i < table->len; i++)
+    {
+      LokyTracked *tracked = g_ptr_array_index (table, i);
+
+      tracked->ref_count++;
+      g_ptr_array_add (all, tracked);
+    }
+  g_mutex_unlock (&table_lock);
+  return all;
+}
+
+static void
+replace_tracker (LokyTracker *next)
+{
+  LokyTracker *before = NULL;
+
+  g_mutex_lock (&table_lock);
+  /* While nothing is there it is kept by who makes the first. */
+  if (table != NULL)
+    {
+      before = tracker;
+      tracker = loky_tracker_ref (next);
+    }
+  g_mutex_unlock (&table_lock);
+  g_clear_pointer (&before, loky_tracker_unref);
+}
+
+/* Starts one, and has it track what the last one did. */
+static LokyTracker *
+start_again (GError **error)
+{
+  g_autoptr (GPtrArray) all = ref_all ();
+  g_autoptr (LokyTracker) next = loky_tracker_start (error);
+
+  if (next == NULL)
+    return NULL;
+  for (guint i = 0; i < all->len; i++)
+    {
+      LokyTracked *tracked = g_ptr_array_index (all, i);
+
+      errno = loky_tracker_ask (next, tracked);
+      if (errno != 0)
+        {
+          fail_errno (error, "The resource tracker cannot be given what is tracked");
+          return NULL;
+        }
+    }
+  replace_tracker (next);
+  return g_steal_pointer (&next);
+}
+
+/* A reference to one that lives; by who has the making lock. */
+static LokyTracker *
+ensure_tracker (GError **error)
+{
+  gboolean is_dead;
+  LokyTracker *found = ref_tracker (&is_dead);
+
+  if (found == NULL)
+    found = start_again (error);
+  has_died |= is_dead && found != NULL;
+  return found;
+}
+
+/* A handler of what is logged is not ours: no lock is held. */
+static void
+end_making (void)
+{
+  gboolean is_to_be_told = has_died;
+
+  has_died = FALSE;
+  g_mutex_unlock (&making_lock);
+  if (is_to_be_told)
+    g_warning ("The resource tracker has died and was started again; what only workers use by now "
+               "may stay");
+}
+
+gboolean
+loky_tracked_check (LokyTracked *self, GError **error)
+{
+  g_autoptr (LokyTracker) living = NULL;
+  gboolean is_dead;
+
+  living = ref_tracker (&is_dead);
+  if (living != NULL)
+    return TRUE;
+  g_mutex_lock (&making_lock);
+  living = ensure_tracker (error);
+  end_making ();
+  return living != NULL;
+}
+
+/* --- making ----------------------------------------------------------------------------------- */
+
+static LokyTracked *
+make_tracked (const char *path, LokyResourceKind kind, GError **error)
+{
+  LokyTracked *self;
+  int ends[2];
+
+  if (pipe2 (ends, O_CLOEXEC | O_NONBLOCK) == 0)
+    {
+      ends[0] = loky_fd_above_standard (ends[0]);
+      ends[1] = loky_fd_above_standard (ends[1]);
+    }
+  else
+    ends[0] = ends[1] = -1;
+  if (ends[0] < 0 || ends[1] < 0)
+    {
+      fail_errno (error, "There is no pipe for a resource");
+      loky_close_fd (&ends[0]);
+      loky_close_fd (&ends[1]);
+      return NULL;
+    }
+  self = g_new0 (LokyTracked, 1);
+  self->ref_count = 1;
+  self->path = g_strdup (path);
+  self->kind = kind;
+  self->read_fd = ends[0];
+  loky_fork_guard_add (self->read_fd);
+  self->hold = loky_hold_new (ends[1]);
+  return self;
+}
+
+/* With the tracker that has it. */
+static void
+enlist (LokyTracked *self, LokyTracker *its_tracker)
+{
+  LokyTracker *before = NULL;
+
+  g_mutex_lock (&table_lock);
+  if (table == NULL)
+    table = g_ptr_array_new ();
+  g_ptr_array_add (table, self);
+  /* The last one may have been dropped meanwhile, and the tracker with it. */
+  if (tracker != its_tracker)
+    {
+      before = tracker;
+      tracker = loky_tracker_ref (its_tracker);
+    }
+  g_mutex_unlock (&table_lock);
+  g_clear_pointer (&before, loky_tracker_unref);
+}
+
+/* The next one is another. */
+static void
+abandon (LokyTracker *its_tracker)
+{
+  LokyTracker *before = NULL;
+
+  g_mutex_lock (&table_lock);
+  if (tracker == its_tracker)
+    before = g_steal_pointer (&tracker);
+  g_mutex_unlock (&table_lock);
+  g_clear_pointer (&before, loky_tracker_unref);
+}
+
+static gboolean
+is_of_a_dead_one (int error_number)
+{
+  return error_number == EPIPE || error_number == ECONNRESET || error_number == ENOTCONN;
+}
+
+/* One that dies meanwhile is started again, once. */
+static gboolean
+track (LokyTracked *self, GError **error)
+{
+  int error_number = 0;
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (LokyTracker) its_tracker = ensure_tracker (error);
+
+      if (its_tracker == NULL)
+        return FALSE;
+      error_number = loky_tracker_ask (its_tracker, self);
+      if (error_number == 0)
+        {
+          enlist (self, its_tracker);
+          return TRUE;
+        }
+      if (!is_of_a_dead_one (error_number))
+        {
+          /* Its answer may still come. */
+          if (error_number == ETIMEDOUT)
+            abandon (its_tracker);
+          break;
+        }
+    }
+  errno = error_number;
+  return fail_errno (error, "The resource tracker does not take a resource");
+}
+
+static LokyTracked *
+ref_by_path (const char *path)
+{
+  LokyTracked *found;
+
+  g_mutex_lock (&table_lock);
+  found = find_locked (path);
+  if (found != NULL)
+    found->ref_count++;
+  g_mutex_unlock (&table_lock);
+  return found;
+}
+
+static LokyTracked *
+find_or_make (const char *path, LokyResourceKind kind, GError **error)
+{
+  LokyTracked *self = ref_by_path (path);
+
+  if (self != NULL && self->kind == kind)
+    {
+      g_autoptr (LokyTracker) living = ensure_tracker (error);
+
+      if (living == NULL)
+        g_clear_pointer (&self, loky_tracked_unref);
+      return self;
+    }
+  if (self != NULL)
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
+                   "“%s” is tracked as a %s already", path,
+                   self->kind == LOKY_RESOURCE_KIND_FILE ? "file" : "folder");
+      loky_tracked_unref (self);
+      return NULL;
+    }
+  self = make_tracked (path, kind, error);
+  if (self == NULL || track (self, error))
+    return self;
+  /* A tracker that did not answer may have it all the same: nobody was promised that this is
+   * removed. */
+  loky_hold_forget (self->hold, NULL);
+  tracked_free (self);
+  return NULL;
+}
+
+LokyTracked *
+loky_tracked_new (const char *path, LokyResourceKind kind, GError **error)
+{
+  LokyTracked *self;
+
+  g_mutex_lock (&making_lock);
+  self = find_or_make (path, kind, error);
+  end_making ();
+  return self;
+}
