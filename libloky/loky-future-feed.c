@@ -25,37 +25,39 @@ loky_future_class_add_feed (LokyFutureClass *klass)
    *
    * Emitted for each value that the task sends before its end, if it was submitted with
    * [property@Loky.TaskOptions:partial-results]: in the order in which they were sent, all before
-   * [signal@Loky.Future::done], in the main context in which the task was submitted. The callback of a wait may come
-   * before them.
+   * [signal@Loky.Future::done], in the main context in which the task was submitted. The callback
+   * of a wait may come before them.
    *
-   * What was sent while no handler is connected stays for [method@Loky.Future.next_partial], and each value goes to one
-   * of them only. A value that is none, which only a broken worker sends, is left out. If a task is run again since its
-   * worker died, what the lost attempt has sent stays: such a task should say which attempt it is, if that matters.
+   * What was sent while no handler is connected stays for [method@Loky.Future.next_partial], and
+   * each value goes to one of them only. A value that is none, which only a broken worker sends, is
+   * left out. If a task is run again since its worker died, what the lost attempt has sent stays:
+   * such a task should say which attempt it is, if that matters.
    *
    * Since: 1.0
    */
-  partial_signal = g_signal_new ("partial", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL,
-                                 NULL, G_TYPE_NONE, 1, G_TYPE_VARIANT);
+  partial_signal = g_signal_new ("partial", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL,
+                                 NULL, NULL, G_TYPE_NONE, 1, G_TYPE_VARIANT);
 
   /**
    * LokyFuture::output:
    * @self: the future
    * @stream: where it was written to
    * @bytes: what was written; any bytes, which may end in the middle of a line or of a character
-   * @n_dropped: how many bytes of that stream, right before these, are not told, since more than 1 MiB waited
-   *   for the context to be iterated, or no handler was connected
+   * @n_dropped: how many bytes of that stream, right before these, are not told, since more than 1
+   * MiB waited for the context to be iterated, or no handler was connected
    *
-   * Emitted for what the task, and what it started, has written to standard output and error, if it was submitted
-   * with [property@Loky.TaskOptions:capture-output]: all before [signal@Loky.Future::done], in the main context in which the
-   * task was submitted.
+   * Emitted for what the task, and what it started, has written to standard output and error, if it
+   * was submitted with [property@Loky.TaskOptions:capture-output]: all before
+   * [signal@Loky.Future::done], in the main context in which the task was submitted.
    *
-   * The order is that of each stream; between them it is not known. What a process that the task has left behind writes
-   * after the end of the task is not told.
+   * The order is that of each stream; between them it is not known. What a process that the task
+   * has left behind writes after the end of the task is not told.
    *
    * Since: 1.0
    */
-  output_signal = g_signal_new ("output", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                G_TYPE_NONE, 3, LOKY_TYPE_STREAM, G_TYPE_BYTES, G_TYPE_UINT64);
+  output_signal =
+      g_signal_new ("output", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                    G_TYPE_NONE, 3, LOKY_TYPE_STREAM, G_TYPE_BYTES, G_TYPE_UINT64);
 }
 
 static gboolean
@@ -154,21 +156,27 @@ wait_for_partial (LokyFuture *self, gint64 timeout, GCancellable *cancellable, G
  * @cancellable: (nullable): ends the wait, not the task
  * @error: return location for an error
  *
- * Takes the next value that the task has sent before its end, and blocks until there is one. It needs no main loop.
+ * Takes the next value that the task has sent before its end, and blocks until there is one. It
+ * needs no main loop.
  *
- * For a task that was submitted with [property@Loky.TaskOptions:partial-results]. Values that were emitted by
- * [signal@Loky.Future::partial] are not among them; those that were not taken stay after the end.
+ * For a task that was submitted with [property@Loky.TaskOptions:partial-results]. Values that were
+ * emitted by [signal@Loky.Future::partial] are not among them; those that were not taken stay after
+ * the end.
  *
- * Returns: (transfer full) (nullable): the value; %NULL without an error when the task has ended and no more is left;
- *   %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the task was submitted without that option, with %LOKY_ERROR_PROTOCOL,
- *   %LOKY_ERROR_RESOURCES or %LOKY_ERROR_SERIALIZER for a value that cannot be read, after which the next one can be
- *   taken, with %G_IO_ERROR_TIMED_OUT or %G_IO_ERROR_CANCELLED if the wait ended before, with %LOKY_ERROR_FORKED in a
- *   child of the process that made the executor, or with %G_IO_ERROR_WOULD_BLOCK in the thread that serves the executor
+ * Returns: (transfer full) (nullable): the value; %NULL without an error when the task has ended
+ * and no more is left; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the task was submitted without
+ * that option, with %LOKY_ERROR_PROTOCOL, %LOKY_ERROR_RESOURCES or %LOKY_ERROR_SERIALIZER for a
+ * value that cannot be read, after which the next one can be taken, with %G_IO_ERROR_TIMED_OUT or
+ * %G_IO_ERROR_CANCELLED if the wait ended before, with %LOKY_ERROR_FORKED in a child of the process
+ * that made the executor, or with %G_IO_ERROR_WOULD_BLOCK in the thread that serves the executor
  *
  * Since: 1.0
  */
 GVariant *
-loky_future_next_partial (LokyFuture *self, gint64 timeout, GCancellable *cancellable, GError **error)
+loky_future_next_partial (LokyFuture *self,
+                          gint64 timeout,
+                          GCancellable *cancellable,
+                          GError **error)
 {
   gint64 usec = loky_usec_from_msec (timeout);
   gint64 end = usec < 0 ? -1 : g_get_monotonic_time () + usec;
@@ -208,7 +216,8 @@ is_captured (LokyFuture *self)
  * @stream: which stream
  *
  * Gets the last of what the task has written to a stream, if it was submitted with
- * [property@Loky.TaskOptions:capture-output]: at most 64 KiB, of all its attempts, so far or, after the end, all in all.
+ * [property@Loky.TaskOptions:capture-output]: at most 64 KiB, of all its attempts, so far or, after
+ * the end, all in all.
  *
  * It needs no main loop, and does not depend on [signal@Loky.Future::output].
  *
@@ -237,7 +246,8 @@ loky_future_dup_output (LokyFuture *self, LokyStream stream)
  * @self: a future
  * @stream: which stream
  *
- * Gets how much the task has written to a stream, of which [method@Loky.Future.dup_output] has the last.
+ * Gets how much the task has written to a stream, of which [method@Loky.Future.dup_output] has the
+ * last.
  *
  * Returns: a number of bytes; 0 if the output is not captured
  *

@@ -435,10 +435,10 @@ run_action (LokyPoolTurn *turn, const LokyAction *action)
       loky_scheduler_recalled (self->scheduler, task,
                                loky_control_recall (&worker->control, task->slot, task->number),
                                turn->now, self->actions);
+      loky_pool_turn_check_held (turn, worker);
       /* It waits again. */
       if (task->state == LOKY_TASK_STATE_QUEUED && LOKY_FUTURE_FROM_TASK (task)->has_feed)
         loky_pool_end_capture_locked (turn, LOKY_FUTURE_FROM_TASK (task)->feed->capture);
-      loky_pool_turn_check_held (turn, worker);
       break;
     case LOKY_ACTION_REVOKE:
       loky_control_recall (&worker->control, task->slot, task->number);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The output of tasks that are captured: two pipes for each, made when it is sent. The worker gets the ends that are
- * written to; ours are in the monitor's epoll set until the task has ended. What is in the pipes when its end is read, or
- * the death of its worker, is taken before the future ends. To the end of the stream is not waited for: a child of the
- * task may hold it open. */
+/* The output of tasks that are captured: two pipes for each, made when it is sent. The worker gets
+ * the ends that are written to; ours are in the monitor's epoll set until the task has ended. What
+ * is in the pipes when its end is read, or the death of its worker, is taken before the future
+ * ends. To the end of the stream is not waited for: a child of the task may hold it open. */
 
 #include <sys/epoll.h>
 
@@ -12,8 +12,8 @@
 #include "loky-pool-internal.h"
 #include "loky-util-private.h"
 
-/* How much one pipe is read in one turn, and at the end: more than fits into any, and bounded, since a child may go
- * on writing; in bytes. */
+/* How much one pipe is read in one turn, and at the end: more than fits into any, and bounded,
+ * since a child may go on writing; in bytes. */
 #define READ_PER_TURN (64u << 10)
 #define READ_AT_END (2u << 20)
 
@@ -27,8 +27,8 @@ typedef struct
   int fd; /* reader lock; -1 after the end of the stream */
 } CaptureEnd;
 
-/* Made and ended with the pool's lock by any thread, read with the reader lock, and let go by the monitor between two
- * looks at its events. */
+/* Made and ended with the pool's lock by any thread, read with the reader lock, and let go by the
+ * monitor between two looks at its events. */
 struct _LokyCapture
 {
   LokyFuture *future;     /* a reference */
@@ -134,9 +134,11 @@ loky_pool_close_captures (LokyPool *self)
     capture_free (self, capture);
 }
 
-/* FALSE: it is over. Sets @context to that of the future, for which there is news now; a reference. */
+/* FALSE: it is over. Sets @context to that of the future, for which there is news now; a reference.
+ */
 static gboolean
-note_output (LokyPool *self, CaptureEnd *end, const guint8 *data, gsize size, GMainContext **context)
+note_output (
+    LokyPool *self, CaptureEnd *end, const guint8 *data, gsize size, GMainContext **context)
 {
   LokyFuture *future = end->capture->future;
   gboolean is_over;

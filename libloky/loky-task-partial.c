@@ -20,7 +20,8 @@ prepare (LokyTaskContext *self, GVariant *value, GError **error)
 
   if (strlen (g_variant_get_type_string (normal)) > LOKY_MESSAGE_MAX_TYPE)
     g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE,
-                 "The type of a partial result is longer than %d characters", LOKY_MESSAGE_MAX_TYPE);
+                 "The type of a partial result is longer than %d characters",
+                 LOKY_MESSAGE_MAX_TYPE);
   else if (loky_attachment_is_in (normal))
     g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
                          "A partial result cannot refer to buffers or synchronizers");
@@ -60,17 +61,19 @@ check_sent (LokyChannel *channel, GError **error)
  *
  * Sends a value to the owner of the task, at once and before its result.
  *
- * The owner gets it by [signal@Loky.Future::partial] or [method@Loky.Future.next_partial]. If the owner did not ask
- * for such values, by [property@Loky.TaskOptions:partial-results], or the task is one of a call or a map, nothing is
- * sent, and this returns %TRUE.
+ * The owner gets it by [signal@Loky.Future::partial] or [method@Loky.Future.next_partial]. If the
+ * owner did not ask for such values, by [property@Loky.TaskOptions:partial-results], or the task is
+ * one of a call or a map, nothing is sent, and this returns %TRUE.
  *
- * It does not wait for the owner. What the owner has not taken yet is at most 16 MiB, or one larger value, where each
- * value counts as its bytes and 256 more: beyond that this fails, and can be tried again later.
+ * It does not wait for the owner. What the owner has not taken yet is at most 16 MiB, or one larger
+ * value, where each value counts as its bytes and 256 more: beyond that this fails, and can be
+ * tried again later.
  *
- * Returns: %TRUE; %FALSE with %LOKY_ERROR_BACKLOG_FULL if too much was not taken yet, %LOKY_ERROR_INVALID_ARGUMENT if
- *   the value refers to buffers or synchronizers or is nested too deeply, %LOKY_ERROR_TOO_LARGE, %LOKY_ERROR_RESOURCES
- *   if there is no memory for it, with the error of a serializer, or with %G_IO_ERROR_NOT_SUPPORTED in an initializer,
- *   in tasks of other kinds than %LOKY_TASK_KIND_CALL, and after the task has returned
+ * Returns: %TRUE; %FALSE with %LOKY_ERROR_BACKLOG_FULL if too much was not taken yet,
+ * %LOKY_ERROR_INVALID_ARGUMENT if the value refers to buffers or synchronizers or is nested too
+ * deeply, %LOKY_ERROR_TOO_LARGE, %LOKY_ERROR_RESOURCES if there is no memory for it, with the error
+ * of a serializer, or with %G_IO_ERROR_NOT_SUPPORTED in an initializer, in tasks of other kinds
+ * than %LOKY_TASK_KIND_CALL, and after the task has returned
  *
  * Since: 1.0
  */

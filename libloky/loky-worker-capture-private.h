@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Standard output and error of a worker while it runs a task whose output is captured. In its main thread. */
+/* Standard output and error of a worker while it runs a task whose output is captured. In its main
+ * thread. */
 
 #include <sys/types.h>
 
@@ -12,7 +13,8 @@ G_BEGIN_DECLS
 typedef struct
 {
   int fd;       /* what was there before, kept elsewhere; -1: nothing */
-  dev_t device; /* by which it is known: the task may close everything, and open something else there */
+  dev_t device; /* by which it is known: the task may close everything, and open something else
+                   there */
   ino_t inode;
 } LokyWorkerKept;
 
@@ -23,9 +25,11 @@ typedef struct
 } LokyWorkerCapture;
 
 /* Puts @fds in their places, and closes them: all are -1 then. LOKY_ERROR_RESOURCES. */
-gboolean loky_worker_capture_begin (LokyWorkerCapture *self, int fds[LOKY_N_STREAMS], GError **error);
+gboolean
+loky_worker_capture_begin (LokyWorkerCapture *self, int fds[LOKY_N_STREAMS], GError **error);
 
-/* What was printed is in the pipes then, and what was there before is in its place, or nothing is. */
+/* What was printed is in the pipes then, and what was there before is in its place, or nothing is.
+ */
 void loky_worker_capture_end (LokyWorkerCapture *self);
 
 G_END_DECLS

@@ -54,8 +54,8 @@ static void
 put_back (LokyWorkerKept *kept, int place)
 {
   struct stat info;
-  gboolean is_there = kept->fd >= 0 && fstat (kept->fd, &info) == 0 && info.st_dev == kept->device &&
-                      info.st_ino == kept->inode;
+  gboolean is_there = kept->fd >= 0 && fstat (kept->fd, &info) == 0 &&
+                      info.st_dev == kept->device && info.st_ino == kept->inode;
   int null_fd;
 
   if (is_there && dup2 (kept->fd, place) >= 0)
@@ -96,8 +96,8 @@ loky_worker_capture_begin (LokyWorkerCapture *self, int fds[LOKY_N_STREAMS], GEr
   if (saved_errno == 0)
     return TRUE;
   loky_worker_capture_end (self);
-  g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "The output of the task cannot be captured: %s",
-               g_strerror (saved_errno));
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
+               "The output of the task cannot be captured: %s", g_strerror (saved_errno));
   return FALSE;
 }
 

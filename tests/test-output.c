@@ -21,7 +21,8 @@ submit (LokyExecutor *executor, const char *text, guint retries, gint64 timeout)
   loky_task_options_set_retries (options, retries);
   loky_task_options_set_timeout (options, timeout);
   loky_task_options_set_cancel_grace (options, 10);
-  future = loky_executor_submit (executor, "fault.obey", g_variant_new_string (text), options, &error);
+  future =
+      loky_executor_submit (executor, "fault.obey", g_variant_new_string (text), options, &error);
   g_assert_no_error (error);
   return future;
 }
@@ -62,7 +63,8 @@ typedef struct
 } Heard;
 
 static void
-output_cb (LokyFuture *future, LokyStream stream, GBytes *bytes, guint64 n_dropped, gpointer user_data)
+output_cb (
+    LokyFuture *future, LokyStream stream, GBytes *bytes, guint64 n_dropped, gpointer user_data)
 {
   Heard *heard = user_data;
   gsize size;
@@ -362,7 +364,8 @@ large_arguments_and_captured_output_go_together (LokyFixture *fixture, gconstpoi
   assert_succeeded (future);
   bytes = loky_future_dup_output (future, LOKY_STREAM_STDOUT);
   g_assert_cmpuint (loky_future_get_output_size (future, LOKY_STREAM_STDOUT), ==, strlen (out));
-  g_assert_cmpmem (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), out + strlen (out) - RECORD, RECORD);
+  g_assert_cmpmem (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes),
+                   out + strlen (out) - RECORD, RECORD);
 }
 
 static void
@@ -387,8 +390,8 @@ buffers_leave_room_for_the_pipes (LokyFixture *fixture, gconstpointer data)
           g_ptr_array_add (buffers, buffer);
           g_variant_builder_add_value (&builder, handle);
         }
-      future = loky_executor_submit (fixture->executor, "fault.obey-any", g_variant_builder_end (&builder), options,
-                                     &error);
+      future = loky_executor_submit (fixture->executor, "fault.obey-any",
+                                     g_variant_builder_end (&builder), options, &error);
       if (n > 61)
         g_assert_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE);
       else
@@ -436,8 +439,9 @@ calls_and_maps_refuse (LokyFixture *fixture, gconstpointer data)
 
   loky_task_options_set_capture_output (options, TRUE);
   loky_task_options_set_capture_output (LOKY_TASK_OPTIONS (map_options), TRUE);
-  g_assert_null (loky_executor_call_sync (fixture->executor, "fault.obey", g_variant_new_string ("output:x"), options,
-                                          NULL, &error));
+  g_assert_null (loky_executor_call_sync (fixture->executor, "fault.obey",
+                                          g_variant_new_string ("output:x"), options, NULL,
+                                          &error));
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
   g_clear_error (&error);
   results = loky_executor_map (fixture->executor, "fault.obey", input, map_options);
@@ -450,8 +454,8 @@ calls_and_maps_refuse (LokyFixture *fixture, gconstpointer data)
 static void
 nothing_where_it_is_not_asked_for (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (LokyFuture) future
-      = loky_fixture_submit (fixture->executor, "fault.obey", g_variant_new_string ("ok"));
+  g_autoptr (LokyFuture) future =
+      loky_fixture_submit (fixture->executor, "fault.obey", g_variant_new_string ("ok"));
 
   g_assert_null (loky_future_dup_output (future, LOKY_STREAM_STDOUT));
   g_assert_cmpuint (loky_future_get_output_size (future, LOKY_STREAM_STDERR), ==, 0);
@@ -510,7 +514,8 @@ main (int argc, char **argv)
 {
   loky_fixture_init (&argc, &argv);
 
-  LOKY_FIXTURE_ADD ("/loky/output/both-streams-are-told-before-done", both_streams_are_told_before_done);
+  LOKY_FIXTURE_ADD ("/loky/output/both-streams-are-told-before-done",
+                    both_streams_are_told_before_done);
   LOKY_FIXTURE_ADD ("/loky/output/each-task-has-its-own", each_task_has_its_own);
   LOKY_FIXTURE_ADD ("/loky/output/programs-that-a-task-starts-are-captured",
                     programs_that_a_task_starts_are_captured);
@@ -530,10 +535,12 @@ main (int argc, char **argv)
                     thread_that_holds_a_stream_holds_nothing_up);
   LOKY_FIXTURE_ADD ("/loky/output/large-arguments-and-captured-output-go-together",
                     large_arguments_and_captured_output_go_together);
-  LOKY_FIXTURE_ADD ("/loky/output/buffers-leave-room-for-the-pipes", buffers_leave_room_for_the_pipes);
+  LOKY_FIXTURE_ADD ("/loky/output/buffers-leave-room-for-the-pipes",
+                    buffers_leave_room_for_the_pipes);
   LOKY_FIXTURE_ADD ("/loky/output/no-descriptor-is-told", no_descriptor_is_told);
   LOKY_FIXTURE_ADD ("/loky/output/calls-and-maps-refuse", calls_and_maps_refuse);
-  LOKY_FIXTURE_ADD ("/loky/output/nothing-where-it-is-not-asked-for", nothing_where_it_is_not_asked_for);
+  LOKY_FIXTURE_ADD ("/loky/output/nothing-where-it-is-not-asked-for",
+                    nothing_where_it_is_not_asked_for);
   LOKY_FIXTURE_ADD ("/loky/output/shutdown-lets-go-of-all", shutdown_lets_go_of_all);
   LOKY_FIXTURE_ADD ("/loky/output/among-others", among_others);
 

@@ -106,7 +106,8 @@ assert_no_more (LokyFuture *future)
 static void
 all_are_emitted_in_order_before_done (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (LokyFuture) future = submit (fixture->executor, "demo.count", g_variant_new_uint32 (10000), 0);
+  g_autoptr (LokyFuture) future =
+      submit (fixture->executor, "demo.count", g_variant_new_uint32 (10000), 0);
   Heard heard = { NULL };
 
   hear (future, &heard);
@@ -115,11 +116,13 @@ all_are_emitted_in_order_before_done (LokyFixture *fixture, gconstpointer data)
   assert_no_more (future);
 }
 
-/* All has come, and the future has ended, before the context is iterated: more than fits into one turn of it. */
+/* All has come, and the future has ended, before the context is iterated: more than fits into one
+ * turn of it. */
 static void
 all_are_emitted_late_and_still_before_done (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (LokyFuture) future = submit (fixture->executor, "demo.count", g_variant_new_uint32 (20000), 0);
+  g_autoptr (LokyFuture) future =
+      submit (fixture->executor, "demo.count", g_variant_new_uint32 (20000), 0);
   Heard heard = { NULL };
 
   g_assert_true (loky_future_wait (future, -1, NULL, NULL));
@@ -156,7 +159,8 @@ dropped_future_drops_them (LokyFixture *fixture, gconstpointer data)
 static void
 next_takes_them_without_a_main_loop (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (LokyFuture) future = submit (fixture->executor, "demo.count", g_variant_new_uint32 (1000), 0);
+  g_autoptr (LokyFuture) future =
+      submit (fixture->executor, "demo.count", g_variant_new_uint32 (1000), 0);
   g_autoptr (GVariant) result = NULL;
 
   for (guint i = 1; i <= 1000; i++)
@@ -324,8 +328,9 @@ static void
 nobody_asked (LokyFixture *fixture, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (LokyFuture) future = loky_executor_submit (
-      fixture->executor, "fault.obey", g_variant_new_string ("partial-patient:100"), NULL, &error);
+  g_autoptr (LokyFuture) future =
+      loky_executor_submit (fixture->executor, "fault.obey",
+                            g_variant_new_string ("partial-patient:100"), NULL, &error);
   g_autoptr (GVariant) result = NULL;
   Heard heard = { NULL };
 
@@ -336,7 +341,8 @@ nobody_asked (LokyFixture *fixture, gconstpointer data)
   g_assert_cmpint (loky_future_get_state (future), ==, LOKY_FUTURE_STATE_SUCCEEDED);
   g_assert_null (loky_future_next_partial (future, -1, NULL, &error));
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
-  result = loky_executor_call_sync (fixture->executor, "demo.count", g_variant_new_uint32 (10), NULL, NULL, NULL);
+  result = loky_executor_call_sync (fixture->executor, "demo.count", g_variant_new_uint32 (10),
+                                    NULL, NULL, NULL);
   g_assert_cmpuint (g_variant_get_uint32 (result), ==, 10);
 }
 
@@ -363,12 +369,12 @@ calls_and_maps_refuse (LokyFixture *fixture, gconstpointer data)
 
   loky_task_options_set_partial_results (options, TRUE);
   loky_task_options_set_partial_results (LOKY_TASK_OPTIONS (map_options), TRUE);
-  g_assert_null (loky_executor_call_sync (fixture->executor, "demo.count", g_variant_new_uint32 (1), options, NULL,
-                                          &error));
+  g_assert_null (loky_executor_call_sync (fixture->executor, "demo.count", g_variant_new_uint32 (1),
+                                          options, NULL, &error));
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
   g_clear_error (&error);
-  loky_executor_call_async (fixture->executor, "demo.count", g_variant_new_uint32 (1), options, NULL, call_cb,
-                            &error);
+  loky_executor_call_async (fixture->executor, "demo.count", g_variant_new_uint32 (1), options,
+                            NULL, call_cb, &error);
   loky_fixture_wait_for (is_set, &error);
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
   for (guint chunk_size = 1; chunk_size <= 2; chunk_size++)
@@ -434,16 +440,16 @@ what_cannot_be_sent_is_told (LokyFixture *fixture, gconstpointer data)
   assert_refused (fixture, "fault.partial-item", g_variant_new_int64 (number), G_IO_ERROR,
                   G_IO_ERROR_NOT_SUPPORTED);
   assert_refused (fixture, "fault.partial-batch",
-                  g_variant_new_fixed_array (G_VARIANT_TYPE_INT64, &number, 1, sizeof number), G_IO_ERROR,
-                  G_IO_ERROR_NOT_SUPPORTED);
+                  g_variant_new_fixed_array (G_VARIANT_TYPE_INT64, &number, 1, sizeof number),
+                  G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED);
 }
 
 static void
 task_that_has_returned_sends_nothing (LokyFixture *fixture, gconstpointer data)
 {
   g_autoptr (LokyExecutor) executor = loky_fixture_make_executor ("max-workers", 1, NULL);
-  g_autoptr (LokyFuture) kept
-      = submit (executor, "fault.obey", g_variant_new_string ("partial-keep"), 0);
+  g_autoptr (LokyFuture) kept =
+      submit (executor, "fault.obey", g_variant_new_string ("partial-keep"), 0);
   g_autoptr (LokyFuture) late = NULL;
 
   g_assert_true (loky_future_wait (kept, -1, NULL, NULL));
@@ -458,11 +464,13 @@ task_that_has_returned_sends_nothing (LokyFixture *fixture, gconstpointer data)
 static void
 initializer_sends_nothing (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (LokyExecutor) executor = loky_fixture_make_executor (
-      "max-workers", 1, "initializer", "demo.count", "initializer-args", g_variant_new_uint32 (1), NULL);
+  g_autoptr (LokyExecutor) executor =
+      loky_fixture_make_executor ("max-workers", 1, "initializer", "demo.count", "initializer-args",
+                                  g_variant_new_uint32 (1), NULL);
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (loky_executor_call_sync (executor, "demo.echo", g_variant_new_uint32 (1), NULL, NULL, &error));
+  g_assert_null (loky_executor_call_sync (executor, "demo.echo", g_variant_new_uint32 (1), NULL,
+                                          NULL, &error));
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INITIALIZER);
   g_assert_nonnull (strstr (error->message, "cannot send partial results"));
   loky_fixture_end_executor (g_steal_pointer (&executor), LOKY_SHUTDOWN_DRAIN);
@@ -484,10 +492,10 @@ crash_loses_none (LokyFixture *fixture, gconstpointer data)
 static void
 retry_adds_to_them (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (LokyFuture) future
-      = submit (fixture->executor, "fault.obey", g_variant_new_string ("partial-die-once:3"), 1);
-  g_autoptr (LokyFuture) full
-      = submit (fixture->executor, "fault.obey", g_variant_new_string ("partial-die-once:40000"), 1);
+  g_autoptr (LokyFuture) future =
+      submit (fixture->executor, "fault.obey", g_variant_new_string ("partial-die-once:3"), 1);
+  g_autoptr (LokyFuture) full =
+      submit (fixture->executor, "fault.obey", g_variant_new_string ("partial-die-once:40000"), 1);
 
   g_assert_true (loky_future_wait (future, -1, NULL, NULL));
   for (guint attempt = 0; attempt < 2; attempt++)
@@ -502,7 +510,8 @@ retry_adds_to_them (LokyFixture *fixture, gconstpointer data)
 static void
 handler_may_take (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (LokyFuture) future = submit (fixture->executor, "demo.count", g_variant_new_uint32 (4), 0);
+  g_autoptr (LokyFuture) future =
+      submit (fixture->executor, "demo.count", g_variant_new_uint32 (4), 0);
 
   g_assert_true (loky_future_wait (future, -1, NULL, NULL));
   assert_next (future, 1);
@@ -521,9 +530,10 @@ handler_may_take (LokyFixture *fixture, gconstpointer data)
 static void
 serializer_is_used (LokyFixture *fixture, gconstpointer data)
 {
-  g_autoptr (LokyExecutor) executor = loky_fixture_make_executor ("max-workers", 1, "serializer", "test", NULL);
-  g_autoptr (LokyFuture) future
-      = submit (executor, "fault.obey", g_variant_new_string ("partial-bytes:100000"), 0);
+  g_autoptr (LokyExecutor) executor =
+      loky_fixture_make_executor ("max-workers", 1, "serializer", "test", NULL);
+  g_autoptr (LokyFuture) future =
+      submit (executor, "fault.obey", g_variant_new_string ("partial-bytes:100000"), 0);
 
   for (guint i = 0; i < 3; i++)
     {
@@ -542,15 +552,18 @@ main (int argc, char **argv)
 {
   loky_fixture_init (&argc, &argv);
 
-  LOKY_FIXTURE_ADD ("/loky/partial/all-are-emitted-in-order-before-done", all_are_emitted_in_order_before_done);
+  LOKY_FIXTURE_ADD ("/loky/partial/all-are-emitted-in-order-before-done",
+                    all_are_emitted_in_order_before_done);
   LOKY_FIXTURE_ADD ("/loky/partial/all-are-emitted-late-and-still-before-done",
                     all_are_emitted_late_and_still_before_done);
   LOKY_FIXTURE_ADD ("/loky/partial/thrown-away-future-is-told", thrown_away_future_is_told);
   LOKY_FIXTURE_ADD ("/loky/partial/dropped-future-drops-them", dropped_future_drops_them);
-  LOKY_FIXTURE_ADD ("/loky/partial/next-takes-them-without-a-main-loop", next_takes_them_without_a_main_loop);
+  LOKY_FIXTURE_ADD ("/loky/partial/next-takes-them-without-a-main-loop",
+                    next_takes_them_without_a_main_loop);
   LOKY_FIXTURE_ADD ("/loky/partial/they-come-while-the-task-runs", they_come_while_the_task_runs);
   LOKY_FIXTURE_ADD ("/loky/partial/wait-can-be-cancelled", wait_can_be_cancelled);
-  LOKY_FIXTURE_ADD ("/loky/partial/each-goes-to-one-of-many-who-take", each_goes_to_one_of_many_who_take);
+  LOKY_FIXTURE_ADD ("/loky/partial/each-goes-to-one-of-many-who-take",
+                    each_goes_to_one_of_many_who_take);
   LOKY_FIXTURE_ADD ("/loky/partial/large-ones-arrive", large_ones_arrive);
   LOKY_FIXTURE_ADD ("/loky/partial/one-larger-than-all-goes-alone", one_larger_than_all_goes_alone);
   LOKY_FIXTURE_ADD ("/loky/partial/what-is-kept-is-bounded", what_is_kept_is_bounded);
@@ -559,7 +572,8 @@ main (int argc, char **argv)
   LOKY_FIXTURE_ADD ("/loky/partial/calls-and-maps-refuse", calls_and_maps_refuse);
   LOKY_FIXTURE_ADD ("/loky/partial/map-of-a-task-that-sends-works", map_of_a_task_that_sends_works);
   LOKY_FIXTURE_ADD ("/loky/partial/what-cannot-be-sent-is-told", what_cannot_be_sent_is_told);
-  LOKY_FIXTURE_ADD ("/loky/partial/task-that-has-returned-sends-nothing", task_that_has_returned_sends_nothing);
+  LOKY_FIXTURE_ADD ("/loky/partial/task-that-has-returned-sends-nothing",
+                    task_that_has_returned_sends_nothing);
   LOKY_FIXTURE_ADD ("/loky/partial/initializer-sends-nothing", initializer_sends_nothing);
   LOKY_FIXTURE_ADD ("/loky/partial/crash-loses-none", crash_loses_none);
   LOKY_FIXTURE_ADD ("/loky/partial/retry-adds-to-them", retry_adds_to_them);

@@ -80,7 +80,8 @@ obey_output_hang (LokyTaskContext *context, const char *argument, GError **error
 static GVariant *
 obey_output_program (LokyTaskContext *context, const char *argument, GError **error)
 {
-  g_autofree char *command = g_strdup_printf ("echo \"out %s\"; echo \"err %s\" >&2", argument, argument);
+  g_autofree char *command =
+      g_strdup_printf ("echo \"out %s\"; echo \"err %s\" >&2", argument, argument);
   int status = system (command);
 
   if (status == 0)
@@ -89,7 +90,8 @@ obey_output_program (LokyTaskContext *context, const char *argument, GError **er
   return NULL;
 }
 
-/* A child that writes, and holds what it writes to until it is killed; with "flood" it never stops writing. */
+/* A child that writes, and holds what it writes to until it is killed; with "flood" it never stops
+ * writing. */
 static GVariant *
 obey_output_child (LokyTaskContext *context, const char *argument, GError **error)
 {
@@ -103,7 +105,8 @@ obey_output_child (LokyTaskContext *context, const char *argument, GError **erro
       signal (SIGPIPE, SIG_IGN);
       write_all (STDOUT_FILENO, argument, strlen (argument));
       write_all (fds[1], "", 1);
-      while (strcmp (argument, "flood") == 0 && write_all (STDOUT_FILENO, argument, strlen (argument)))
+      while (strcmp (argument, "flood") == 0 &&
+             write_all (STDOUT_FILENO, argument, strlen (argument)))
         ;
       for (;;)
         pause ();

@@ -23,7 +23,8 @@ obey_partial (LokyTaskContext *context, const char *argument, GError **error)
 {
   guint64 n;
 
-  return fault_parse_number (argument, &n, error) && send_numbers (context, n, error) ? fault_ok () : NULL;
+  return fault_parse_number (argument, &n, error) && send_numbers (context, n, error) ? fault_ok ()
+                                                                                      : NULL;
 }
 
 static GVariant *
@@ -50,7 +51,8 @@ obey_partial_bytes (LokyTaskContext *context, const char *argument, GError **err
   return fault_ok ();
 }
 
-/* Values of that size until one is refused. How many went is the message of an error of another kind. */
+/* Values of that size until one is refused. How many went is the message of an error of another
+ * kind. */
 static GVariant *
 obey_partial_flood (LokyTaskContext *context, const char *argument, GError **error)
 {
