@@ -26,18 +26,8 @@ GVariant *loky_worker_call_chunk (LokyWorker *worker,
 
 /* --- loky-worker-loop.c --- */
 
-/* The result, owned and in normal form, or NULL with an error. */
-GVariant *loky_worker_call_task (LokyWorker *self,
-                                 const LokyLoadedTask *task,
-                                 LokyTaskContext *context,
-                                 GVariant *args,
-                                 GError **error);
-
 /* After a task's function has returned: it must not have spoilt the process for what comes next. @before is
  * the thread-default context of before. Does not return if it has. */
 void loky_worker_settle (LokyWorker *self, GMainContext *before);
-
-/* Of a value of a fixed-size type, in bytes. */
-gsize loky_worker_get_fixed_size (const GVariantType *type);
 
 G_END_DECLS

@@ -8,6 +8,7 @@
 #include "loky-error.h"
 #include "loky-task-context-private.h"
 #include "loky-value-private.h"
+#include "loky-worker-call-private.h"
 
 /* What the items of a chunk have come to. */
 typedef struct
@@ -153,7 +154,7 @@ call_each (LokyWorker *worker,
     {
       g_autoptr (GVariant) args = g_variant_get_child_value (chunk, i);
       GError *item_error = NULL;
-      GVariant *result = loky_worker_call_task (worker, task, context, args, &item_error);
+      GVariant *result = loky_worker_call_task (task, context, args, &item_error);
 
       if (result != NULL && !check_result (&outcome, task, context, result, &item_error))
         g_clear_pointer (&result, g_variant_unref);
@@ -312,6 +313,6 @@ loky_worker_call_chunk (LokyWorker *worker,
   if (task->descriptor->kind == LOKY_TASK_KIND_ITEM && strchr (task->descriptor->result_type, 'h') == NULL)
     return call_items (task, context, chunk, is_mixed, error);
   if (is_taken_whole (task, chunk))
-    return loky_worker_call_task (worker, task, context, chunk, error);
+    return loky_worker_call_task (task, context, chunk, error);
   return call_each (worker, task, context, chunk, is_mixed, error);
 }

@@ -18,6 +18,7 @@
 #include "loky-util-private.h"
 #include "loky-value-private.h"
 #include "loky-watchdog-private.h"
+#include "loky-worker-call-private.h"
 #include "loky-worker-capture-private.h"
 #include "loky-worker-chunk-private.h"
 #include "loky-worker-integrity-private.h"
@@ -263,120 +264,11 @@ answer_result (Worker *self,
 
 /* --- calling ---------------------------------------------------------------------------------- */
 
-gsize
-loky_worker_get_fixed_size (const GVariantType *type)
-{
-  /* A value of a fixed-size type made of nothing is its default; its normal form has the size of
-   * all. */
-  g_autoptr (GVariant) empty
-      = g_variant_ref_sink (g_variant_new_from_data (type, NULL, 0, FALSE, NULL, NULL));
-  g_autoptr (GVariant) shape = g_variant_get_normal_form (empty);
-
-  return g_variant_get_size (shape);
-}
-
-static GVariant *
-call_item (const LokyTaskDescriptor *task, LokyTaskContext *context, GVariant *args, GError **error)
-{
-  const GVariantType *type = G_VARIANT_TYPE (task->result_type);
-  gsize size = loky_worker_get_fixed_size (type);
-  g_autofree gpointer result = g_malloc0 (MAX (size, 1));
-  gpointer data = result;
-
-  if (!task->item_func (context, g_variant_get_data (args), result, task->user_data, error))
-    return NULL;
-  return g_variant_new_from_data (type, g_steal_pointer (&result), size, FALSE, g_free, data);
-}
-
-static gboolean
-check_result (const LokyLoadedTask *task, GVariant *args, GVariant *result, GError **error)
-{
-  const LokyTaskDescriptor *descriptor = task->descriptor;
-  const char *type = g_variant_get_type_string (result);
-
-  if (!g_variant_is_of_type (result, G_VARIANT_TYPE (descriptor->result_type)))
-    g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
-                 "The task “%s” returned a value of type %s instead of %s", task->name, type,
-                 descriptor->result_type);
-  else if (strlen (type) > LOKY_MESSAGE_MAX_TYPE)
-    g_set_error (error, LOKY_ERROR, LOKY_ERROR_TOO_LARGE,
-                 "The task “%s” returned a value whose type is longer than %d characters", task->name,
-                 LOKY_MESSAGE_MAX_TYPE);
-  else if (descriptor->kind == LOKY_TASK_KIND_BATCH &&
-           g_variant_n_children (result) != g_variant_n_children (args))
-    g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
-                 "The task “%s” returned %" G_GSIZE_FORMAT " elements for %" G_GSIZE_FORMAT,
-                 task->name, g_variant_n_children (result), g_variant_n_children (args));
-  else
-    return TRUE;
-  return FALSE;
-}
-
-static GVariant *
-call_func (const LokyTaskDescriptor *task,
-           LokyTaskContext *context,
-           GVariant *args,
-           GError **error)
-{
-  if (task->kind == LOKY_TASK_KIND_ITEM)
-    return call_item (task, context, args, error);
-  return task->func (context, args, task->user_data, error);
-}
-
-GVariant *
-loky_worker_call_task (Worker *self,
-                       const LokyLoadedTask *task,
-                       LokyTaskContext *context,
-                       GVariant *args,
-                       GError **error)
-{
-  g_autoptr (GVariant) result = NULL;
-  g_autoptr (GVariant) normal = NULL;
-  GError *task_error = NULL;
-
-  result = call_func (task->descriptor, context, args, &task_error);
-  if (result != NULL)
-    result = g_variant_take_ref (g_steal_pointer (&result));
-  if (task_error != NULL)
-    {
-      g_propagate_error (error, task_error);
-      return NULL;
-    }
-  if (result == NULL)
-    {
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
-                   "The task “%s” returned no value and set no error", task->name);
-      return NULL;
-    }
-  if (!check_result (task, args, result, error))
-    return NULL;
-  normal = loky_value_ref_normal (result);
-  if (loky_value_is_readable (normal))
-    return g_steal_pointer (&normal);
-  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
-               "The task “%s” returned a value of type %s that is nested too deeply", task->name,
-               g_variant_get_type_string (normal));
-  return NULL;
-}
-
 void
 loky_worker_settle (Worker *self, GMainContext *before)
 {
   check_integrity (self);
   tidy_up (before);
-}
-
-static gboolean
-check_arguments (const LokyLoadedTask *task, const GVariantType *given, GError **error)
-{
-  const char *type = task->descriptor->arguments_type;
-
-  if (g_variant_type_is_subtype_of (given, G_VARIANT_TYPE (type)))
-    return TRUE;
-  g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
-               "The task “%s” takes arguments of type %s, not %.*s", task->name, type,
-               (int) g_variant_type_get_string_length (given), g_variant_type_peek_string (given));
-  return FALSE;
 }
 
 /* The first time. */
@@ -409,7 +301,7 @@ find_task (Worker *self, const Job *job, GError **error)
   if (task == NULL)
     return NULL;
   type = job->is_chunk ? loky_worker_get_chunk_type (task, job->args) : g_variant_get_type (job->args);
-  return check_arguments (task, type, error) ? task : NULL;
+  return loky_worker_check_arguments (task, type, error) ? task : NULL;
 }
 
 /* The value to answer with, and as what. */
@@ -424,7 +316,7 @@ call_job (Worker *self,
   gboolean is_mixed = FALSE;
   GVariant *result
       = job->is_chunk ? loky_worker_call_chunk (self, task, context, job->args, &is_mixed, error)
-                      : loky_worker_call_task (self, task, context, job->args, error);
+                      : loky_worker_call_task (task, context, job->args, error);
 
   *type = is_mixed ? LOKY_MESSAGE_CHUNK_RESULT : LOKY_MESSAGE_RESULT;
   return result;
@@ -800,10 +692,10 @@ call_initializer (Worker *self, GError **error)
     return FALSE;
   args = setup->initializer_args != NULL ? g_variant_ref (setup->initializer_args)
                                          : g_variant_ref_sink (g_variant_new ("()"));
-  if (!check_arguments (task, g_variant_get_type (args), error))
+  if (!loky_worker_check_arguments (task, g_variant_get_type (args), error))
     return FALSE;
   context = loky_task_context_new (NULL, &self->surroundings, task->name, 1, LOKY_TASK_CONTEXT_NO_SLOT, 0, NULL);
-  result = loky_worker_call_task (self, task, context, args, error);
+  result = loky_worker_call_task (task, context, args, error);
   loky_task_context_end (context);
   return result != NULL;
 }
