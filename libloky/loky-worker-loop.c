@@ -366,7 +366,7 @@ run_job (Worker *self, Job *job)
   LokyLoadedTask *task = find_task (self, job, &error);
   GMainContext *before = g_main_context_get_thread_default ();
   gint64 started = g_get_monotonic_time ();
-  LokyMessageType type;
+  LokyMessageType type = LOKY_MESSAGE_RESULT;
   gint64 run_time;
 
   if (task == NULL || !limit_memory (self, job, &error))

@@ -68,6 +68,7 @@ successor_has_what_the_dead_one_had (LokyFixture *fixture, gconstpointer data)
       g_assert_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_DIED);
       assert_obeys (executor, "env:DEVICE", "1");
     }
+  g_assert_cmpint (loky_future_get_state (first), ==, LOKY_FUTURE_STATE_RUNNING);
   loky_fixture_end_executor (executor, LOKY_SHUTDOWN_KILL);
 }
 

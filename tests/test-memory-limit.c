@@ -97,6 +97,7 @@ limit_ends_with_the_task (LokyFixture *fixture, gconstpointer data)
       g_autofree char *without = NULL;
 
       g_assert_no_error (error);
+      g_assert_cmpstr (within, ==, "ok");
       without = run (executor, "take:" TOO_MUCH, NULL, &error);
       g_assert_no_error (error);
     }
@@ -116,6 +117,7 @@ memory_held_before_does_not_count (LokyFixture *fixture, gconstpointer data)
   g_autofree char *result = NULL;
 
   g_assert_no_error (error);
+  g_assert_cmpstr (held, ==, "ok");
   result = run (executor, "take:" LITTLE, options, &error);
   g_assert_no_error (error);
   loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
