@@ -2,6 +2,7 @@
 #include "loky-attachment-private.h"
 
 #include <string.h>
+#include <sys/random.h>
 
 #include "loky-buffer-private.h"
 #include "loky-descriptor-private.h"
@@ -52,23 +53,28 @@ ensure_table_locked (void)
     live_objects = g_hash_table_new_full (NULL, NULL, NULL, live_unref);
 }
 
-/* Handles are drawn in sequence from a random start, so that one of another process is not mistaken
- * for one of ours. */
+/* Drawn by chance, so that one of another process is not mistaken for one of ours, and so that a worker, which sees
+ * some of them, cannot guess others, and have what they stand for sent elsewhere in its name. */
+static gint32
+draw_handle (void)
+{
+  guint32 number;
+
+  if (getrandom (&number, sizeof number, GRND_NONBLOCK) != sizeof number)
+    number = g_random_int ();
+  return (gint32) (number & G_MAXINT32);
+}
+
 gint32
 loky_attachment_list (GObject *object)
 {
-  static gboolean has_begun;
-  static guint32 next_handle;
   Live *live = live_new (object);
   gint32 handle;
 
   g_mutex_lock (&live_lock);
   ensure_table_locked ();
-  if (!has_begun)
-    next_handle = g_random_int ();
-  has_begun = TRUE;
   do
-    handle = (gint32) (next_handle++ & G_MAXINT32);
+    handle = draw_handle ();
   while (g_hash_table_contains (live_objects, GINT_TO_POINTER (handle)));
   g_hash_table_insert (live_objects, GINT_TO_POINTER (handle), live);
   g_mutex_unlock (&live_lock);

@@ -109,8 +109,10 @@ gboolean loky_channel_flush_all (LokyChannel *self);
 /* As if a value had been appended that cannot be sent. Takes over @error. */
 void loky_channel_fail (LokyChannel *self, guint8 type, guint32 slot, guint64 number, GError *error);
 
-/* Takes out one value that could not be sent; FALSE if there is none. The caller owns the error. */
+/* Takes out one value that could not be sent; FALSE if there is none. The caller owns the error. The second one looks
+ * for one of that type and number, whoever sent others. */
 gboolean loky_channel_take_failure (LokyChannel *self, LokySendFailure *failure);
+gboolean loky_channel_take_failure_of (LokyChannel *self, guint8 type, guint64 number, LokySendFailure *failure);
 
 /* Nothing more is sent, and the other end sees the end of the stream. */
 void loky_channel_shutdown (LokyChannel *self);

@@ -440,6 +440,32 @@ loky_channel_take_failure (LokyChannel *self, LokySendFailure *failure)
 }
 
 static gboolean
+is_failure_of (const LokySendFailure *failure, guint8 type, guint64 number)
+{
+  return failure->type == type && failure->number == number;
+}
+
+gboolean
+loky_channel_take_failure_of (LokyChannel *self, guint8 type, guint64 number, LokySendFailure *failure)
+{
+  GList *link;
+
+  g_mutex_lock (&self->outbox_lock);
+  link = self->failures.head;
+  while (link != NULL && !is_failure_of (link->data, type, number))
+    link = link->next;
+  if (link != NULL)
+    g_queue_unlink (&self->failures, link);
+  g_mutex_unlock (&self->outbox_lock);
+  if (link == NULL)
+    return FALSE;
+  *failure = *(LokySendFailure *) link->data;
+  g_free (link->data);
+  g_list_free_1 (link);
+  return TRUE;
+}
+
+static gboolean
 send_item (LokyChannel *self, Item *item)
 {
   char control[CMSG_SPACE (sizeof (int) * LOKY_FRAME_MAX_FDS)]

@@ -23,7 +23,7 @@ G_BEGIN_DECLS
 #define LOKY_PARTIAL_COST 256
 
 /* Without a lock. */
-gint64 loky_partial_get_cost (gsize size);
+gint64 loky_partial_get_cost (const char *type, gsize size);
 
 /* Without a lock, by both ends: whether somebody who has sent @sent may send what costs @cost. A
  * value that is larger than all that may be kept goes when nothing else is kept. */
@@ -88,9 +88,9 @@ void loky_feed_free (LokyFeed *self);
 /* Before each attempt: its credit. */
 gint64 loky_feed_begin (LokyFeed *self);
 
-/* Takes over one of @payload, of @size bytes, and @error. FALSE: nobody asked for it, or it is more
+/* Takes over one of @payload, which costs so much, and @error. FALSE: nobody asked for it, or it is more
  * than there was credit for. */
-gboolean loky_feed_add_partial (LokyFeed *self, LokyPayload *payload, gsize size, GError *error);
+gboolean loky_feed_add_partial (LokyFeed *self, LokyPayload *payload, gint64 cost, GError *error);
 
 gboolean loky_feed_has_partial (LokyFeed *self);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-feed-private.h"
 
+#include <string.h>
+
 gint64
-loky_partial_get_cost (gsize size)
+loky_partial_get_cost (const char *type, gsize size)
 {
-  return (gint64) MIN (size, G_MAXINT64 / 4) + LOKY_PARTIAL_COST;
+  return (gint64) MIN (size, G_MAXINT64 / 4) + (gint64) strlen (type) + LOKY_PARTIAL_COST;
 }
 
 gboolean
@@ -60,9 +62,8 @@ loky_feed_begin (LokyFeed *self)
 }
 
 gboolean
-loky_feed_add_partial (LokyFeed *self, LokyPayload *payload, gsize size, GError *error)
+loky_feed_add_partial (LokyFeed *self, LokyPayload *payload, gint64 cost, GError *error)
 {
-  gint64 cost = loky_partial_get_cost (size);
   LokyPartial *partial = g_new0 (LokyPartial, 1);
 
   partial->link.data = partial;

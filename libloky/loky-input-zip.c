@@ -28,7 +28,7 @@ zip_free (gpointer data)
 
 /* All are looked at: one may have ended while another one has nothing. */
 static LokyInputStatus
-complete_tuple (Zip *self, gboolean may_ask, GError **error)
+look_at_all (Zip *self, gboolean may_ask, gboolean *has_gained, GError **error)
 {
   LokyInputStatus found = LOKY_INPUT_ITEM;
 
@@ -37,13 +37,32 @@ complete_tuple (Zip *self, gboolean may_ask, GError **error)
       LokyInputStatus status = LOKY_INPUT_ITEM;
 
       if (self->items[i] == NULL)
-        status = loky_input_take (self->inputs[i], may_ask, &self->items[i], error);
+        {
+          status = loky_input_take (self->inputs[i], may_ask, &self->items[i], error);
+          *has_gained |= status == LOKY_INPUT_ITEM;
+        }
       if (status == LOKY_INPUT_ENDED || status == LOKY_INPUT_FAILED)
         return status;
       if (status == LOKY_INPUT_NOTHING)
         found = LOKY_INPUT_NOTHING;
     }
   return found;
+}
+
+/* The function of one input may have pushed to another one that had been looked at. */
+static LokyInputStatus
+complete_tuple (Zip *self, gboolean may_ask, GError **error)
+{
+  gboolean has_gained;
+  LokyInputStatus status;
+
+  do
+    {
+      has_gained = FALSE;
+      status = look_at_all (self, may_ask, &has_gained, error);
+    }
+  while (status == LOKY_INPUT_NOTHING && has_gained);
+  return status;
 }
 
 static void

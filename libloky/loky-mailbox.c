@@ -243,7 +243,9 @@ loky_mailbox_post_future (LokyMailbox *self,
   if (owned)
     g_object_ref (future);
   g_mutex_lock (&self->lock);
-  item->link.data = future;
+  /* The same each time; who delivers it may be reading. */
+  if (item->link.data == NULL)
+    item->link.data = future;
   if (item->is_queued || push_locked (self, item))
     {
       is_taken = owned && !item->is_owned;

@@ -34,7 +34,7 @@ typedef struct
   LokyPayload *payload;
   GError *error;
   gint64 run_time;
-  guint64 size; /* of the value */
+  gint64 cost; /* of a partial result */
   const char *name; /* the pool's, of the task that it ends; NULL if it ends none */
   guint64 memory[2]; /* of a worker that has grown: before, and now */
   gboolean was_left; /* in the control area, where there may be anything: it counts if it is of a task */
@@ -81,7 +81,8 @@ read_value (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
   if (!loky_message_parse_value (&frame->header, frame->body, &value, error))
     return FALSE;
   incoming->run_time = value.run_time;
-  incoming->size = value.size;
+  if (incoming->type == LOKY_MESSAGE_PARTIAL)
+    incoming->cost = loky_partial_get_cost (value.type, value.size);
   if (frame->has_lost_fds)
     g_set_error_literal (&local_error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
                          "The result cannot be received: too many descriptors are open");
@@ -222,7 +223,7 @@ static gboolean
 add_partial_locked (LokyFuture *future, Incoming *incoming, Told *told)
 {
   if (!future->has_feed || (incoming->payload != NULL && incoming->payload->buffers != NULL) ||
-      !loky_feed_add_partial (future->feed, g_steal_pointer (&incoming->payload), incoming->size,
+      !loky_feed_add_partial (future->feed, g_steal_pointer (&incoming->payload), incoming->cost,
                               g_steal_pointer (&incoming->error)))
     return FALSE;
   for (LokyWaiter *waiter = future->waiters; waiter != NULL; waiter = waiter->next)

@@ -57,9 +57,8 @@ void loky_task_context_set_partial_mode (LokyTaskContext *self, LokyPartialMode 
 /* Any thread. */
 LokyPartialMode loky_task_context_get_partial_mode (LokyTaskContext *self);
 LokySerializer *loky_task_context_get_serializer (LokyTaskContext *self);
-LokyChannel *loky_task_context_get_channel (LokyTaskContext *self);
 /* @value: in normal form, there as bytes; NULL if they are refused. Sends it. */
-gboolean loky_task_context_append_partial (LokyTaskContext *self, GVariant *value, GError **error);
+gboolean loky_task_context_send_prepared (LokyTaskContext *self, GVariant *value, GError **error);
 
 /* Those that were received and those that were added. */
 GPtrArray *loky_task_context_get_buffers (LokyTaskContext *self);

@@ -40,6 +40,7 @@ struct _LokyTaskContext
 
   LokySerializer *serializer; /* of the task's values; NULL: the default; constant while it runs */
 
+  GMutex partial_lock; /* one partial result at a time: before lock */
   GMutex lock;
   gboolean has_ended;        /* lock */
   LokyPartialMode partial_mode; /* lock */
@@ -60,6 +61,7 @@ loky_task_context_finalize (GObject *object)
   g_clear_pointer (&self->buffers, g_ptr_array_unref);
   g_clear_object (&self->cancellable);
   g_mutex_clear (&self->lock);
+  g_mutex_clear (&self->partial_lock);
 
   G_OBJECT_CLASS (loky_task_context_parent_class)->finalize (object);
 }
@@ -74,6 +76,7 @@ static void
 loky_task_context_init (LokyTaskContext *self)
 {
   g_mutex_init (&self->lock);
+  g_mutex_init (&self->partial_lock);
 }
 
 LokyTaskContext *
@@ -126,17 +129,10 @@ loky_task_context_get_serializer (LokyTaskContext *self)
   return self->serializer;
 }
 
-LokyChannel *
-loky_task_context_get_channel (LokyTaskContext *self)
-{
-  return self->surroundings->channel;
-}
-
 static gboolean
-append_partial_locked (LokyTaskContext *self, GVariant *value, GError **error)
+append_partial_locked (LokyTaskContext *self, GVariant *value, gint64 cost, GError **error)
 {
   LokyControl *control = self->surroundings->control;
-  gint64 cost;
 
   if (self->has_ended || self->partial_mode != LOKY_PARTIAL_SENT)
     {
@@ -145,7 +141,6 @@ append_partial_locked (LokyTaskContext *self, GVariant *value, GError **error)
                    self->has_ended ? "has returned" : "is not a task of kind call that was submitted");
       return FALSE;
     }
-  cost = loky_partial_get_cost (g_variant_get_size (value));
   if (!loky_partial_fits (self->partials_sent, loky_control_get_credit (control, self->slot), cost))
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_BACKLOG_FULL,
@@ -160,20 +155,41 @@ append_partial_locked (LokyTaskContext *self, GVariant *value, GError **error)
   return TRUE;
 }
 
-gboolean
-loky_task_context_append_partial (LokyTaskContext *self, GVariant *value, GError **error)
+/* With the partial lock. What there is no shared memory for does not reach the owner, who will not take it. */
+static gboolean
+send_partial_locked (LokyTaskContext *self, GVariant *value, GError **error)
 {
+  LokyChannel *channel = self->surroundings->channel;
+  gint64 cost = value != NULL ? loky_partial_get_cost (g_variant_get_type_string (value), g_variant_get_size (value)) : 0;
+  LokySendFailure failure;
   gboolean is_appended;
 
   g_mutex_lock (&self->lock);
-  is_appended = append_partial_locked (self, value, error);
+  is_appended = append_partial_locked (self, value, cost, error);
   g_mutex_unlock (&self->lock);
   if (!is_appended)
     return FALSE;
   /* If the parent is gone, the watchdog is about to say so. */
-  loky_channel_flush_all (self->surroundings->channel);
+  loky_channel_flush_all (channel);
   loky_control_tell_parent (self->surroundings->control);
-  return TRUE;
+  if (!loky_channel_take_failure_of (channel, LOKY_MESSAGE_PARTIAL, self->number, &failure))
+    return TRUE;
+  g_mutex_lock (&self->lock);
+  self->partials_sent -= cost;
+  g_mutex_unlock (&self->lock);
+  g_propagate_error (error, failure.error);
+  return FALSE;
+}
+
+gboolean
+loky_task_context_send_prepared (LokyTaskContext *self, GVariant *value, GError **error)
+{
+  gboolean is_sent;
+
+  g_mutex_lock (&self->partial_lock);
+  is_sent = send_partial_locked (self, value, error);
+  g_mutex_unlock (&self->partial_lock);
+  return is_sent;
 }
 
 void

@@ -206,6 +206,8 @@ loky_task_options_class_init (LokyTaskOptionsClass *klass)
    * setrlimit(2). Memory that is shared with other processes does not, nor do arguments and results that travel in it.
    * Each process that the task starts may allocate as much. Tasks that are sent together as a chunk share one limit.
    *
+   * What is known of the tasks of one name is known for each limit by itself: use few different ones.
+   *
    * Since: 1.0
    */
   properties[PROP_MEMORY_LIMIT]

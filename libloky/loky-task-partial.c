@@ -35,24 +35,6 @@ prepare (LokyTaskContext *self, GVariant *value, GError **error)
   return NULL;
 }
 
-/* One for which there is no shared memory is not on its way. */
-static gboolean
-check_sent (LokyChannel *channel, GError **error)
-{
-  LokySendFailure failure;
-  gboolean is_sent = TRUE;
-
-  while (loky_channel_take_failure (channel, &failure))
-    {
-      if (is_sent)
-        g_propagate_error (error, failure.error);
-      else
-        g_error_free (failure.error);
-      is_sent = FALSE;
-    }
-  return is_sent;
-}
-
 /**
  * loky_task_context_send_partial:
  * @self: a context
@@ -66,7 +48,7 @@ check_sent (LokyChannel *channel, GError **error)
  * one of a call or a map, nothing is sent, and this returns %TRUE.
  *
  * It does not wait for the owner. What the owner has not taken yet is at most 16 MiB, or one larger
- * value, where each value counts as its bytes and 256 more: beyond that this fails, and can be
+ * value, where each value counts as its bytes, those of its type string and 256 more: beyond that this fails, and can be
  * tried again later.
  *
  * Returns: %TRUE; %FALSE with %LOKY_ERROR_BACKLOG_FULL if too much was not taken yet,
@@ -93,6 +75,5 @@ loky_task_context_send_partial (LokyTaskContext *self, GVariant *value, GError *
     return TRUE;
   if (mode == LOKY_PARTIAL_SENT && (wire = prepare (self, owned, error)) == NULL)
     return FALSE;
-  return loky_task_context_append_partial (self, wire, error) &&
-         check_sent (loky_task_context_get_channel (self), error);
+  return loky_task_context_send_prepared (self, wire, error);
 }

@@ -16,6 +16,7 @@ typedef struct
   dev_t device; /* by which it is known: the task may close everything, and open something else
                    there */
   ino_t inode;
+  gboolean is_replaced; /* something else is in its place */
 } LokyWorkerKept;
 
 typedef struct

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-worker-capture-private.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -40,7 +41,6 @@ keep (LokyWorkerKept *kept, int place)
 {
   struct stat info;
 
-  kept->fd = -1;
   /* An earlier task may have closed it. */
   if (fstat (place, &info) != 0)
     return TRUE;
@@ -54,10 +54,16 @@ static void
 put_back (LokyWorkerKept *kept, int place)
 {
   struct stat info;
-  gboolean is_there = kept->fd >= 0 && fstat (kept->fd, &info) == 0 &&
-                      info.st_dev == kept->device && info.st_ino == kept->inode;
+  gboolean is_there;
   int null_fd;
 
+  if (!kept->is_replaced)
+    {
+      loky_close_fd (&kept->fd);
+      return;
+    }
+  is_there = kept->fd >= 0 && fstat (kept->fd, &info) == 0 &&
+             info.st_dev == kept->device && info.st_ino == kept->inode;
   if (is_there && dup2 (kept->fd, place) >= 0)
     {
       loky_close_fd (&kept->fd);
@@ -76,20 +82,43 @@ put_back (LokyWorkerKept *kept, int place)
     }
 }
 
+static void
+do_nothing (int number)
+{
+}
+
+/* A thread that a task left behind may still print when nobody reads any more: that is an error of its write() then, and
+ * not the end of the worker. Not ignored, as programs that the task starts would ignore it, too; and not for a
+ * task that has its own way with the signal. */
+static void
+outlive_closed_pipes (void)
+{
+  struct sigaction action;
+
+  if (sigaction (SIGPIPE, NULL, &action) != 0 || action.sa_handler != SIG_DFL)
+    return;
+  action = (struct sigaction){ .sa_handler = do_nothing, .sa_flags = SA_RESTART };
+  sigaction (SIGPIPE, &action, NULL);
+}
+
 gboolean
 loky_worker_capture_begin (LokyWorkerCapture *self, int fds[LOKY_N_STREAMS], GError **error)
 {
   int saved_errno = 0;
 
+  outlive_closed_pipes ();
   flush_streams ();
   for (guint i = 0; i < LOKY_N_STREAMS; i++)
-    self->kept[i].fd = -1;
+    self->kept[i] = (LokyWorkerKept){ .fd = -1 };
   for (guint i = 0; i < LOKY_N_STREAMS && saved_errno == 0; i++)
     if (!keep (&self->kept[i], places[i]))
       saved_errno = errno;
   for (guint i = 0; i < LOKY_N_STREAMS && saved_errno == 0; i++)
-    if (dup2 (fds[i], places[i]) < 0)
-      saved_errno = errno;
+    {
+      self->kept[i].is_replaced = dup2 (fds[i], places[i]) >= 0;
+      if (!self->kept[i].is_replaced)
+        saved_errno = errno;
+    }
   for (guint i = 0; i < LOKY_N_STREAMS; i++)
     loky_close_fd (&fds[i]);
   self->is_on = TRUE;

@@ -249,14 +249,9 @@ answer_result (Worker *self,
   loky_channel_append_value (self->setup->channel, type, job->slot, job->number, &message, result,
                              buffers);
   send (self);
-  while (loky_channel_take_failure (self->setup->channel, &failure))
+  /* Not what another thread of the task has just sent: that is told of it itself. */
+  while (loky_channel_take_failure_of (self->setup->channel, (guint8) type, job->number, &failure))
     {
-      /* Of a partial result that another thread of the task has just sent. */
-      if (failure.type != type)
-        {
-          g_error_free (failure.error);
-          continue;
-        }
       answer_failure (self, failure.slot, failure.number, failure.error, run_time);
       g_error_free (failure.error);
     }

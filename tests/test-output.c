@@ -337,6 +337,28 @@ task_that_closes_everything_costs_the_output (LokyFixture *fixture, gconstpointe
   loky_fixture_end_executor (g_steal_pointer (&executor), LOKY_SHUTDOWN_DRAIN);
 }
 
+/* It prints when nobody reads any more. */
+static void
+late_printing_does_not_end_the_worker (LokyFixture *fixture, gconstpointer data)
+{
+  LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, NULL);
+  g_autofree char *before = loky_fixture_call (executor, "fault.obey", "pid");
+  g_autofree char *after = NULL;
+
+  for (guint i = 0; i < 20; i++)
+    {
+      g_autoptr (LokyTaskOptions) options = g_object_new (LOKY_TYPE_TASK_OPTIONS, "capture-output", TRUE, NULL);
+      g_autoptr (LokyFuture) future = loky_executor_submit (
+          executor, "fault.obey", g_variant_new_string ("output-late"), options, NULL);
+
+      g_assert_true (loky_future_wait (future, -1, NULL, NULL));
+      g_assert_cmpint (loky_future_get_state (future), ==, LOKY_FUTURE_STATE_SUCCEEDED);
+    }
+  after = loky_fixture_call (executor, "fault.obey", "pid");
+  g_assert_cmpstr (before, ==, after);
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+}
+
 /* The C library's own buffer is lost then, and nothing else. */
 static void
 thread_that_holds_a_stream_holds_nothing_up (LokyFixture *fixture, gconstpointer data)
@@ -531,6 +553,8 @@ main (int argc, char **argv)
   LOKY_FIXTURE_ADD ("/loky/output/worker-has-its-own-output-back", worker_has_its_own_output_back);
   LOKY_FIXTURE_ADD ("/loky/output/task-that-closes-everything-costs-the-output",
                     task_that_closes_everything_costs_the_output);
+  LOKY_FIXTURE_ADD ("/loky/output/late-printing-does-not-end-the-worker",
+                    late_printing_does_not_end_the_worker);
   LOKY_FIXTURE_ADD ("/loky/output/thread-that-holds-a-stream-holds-nothing-up",
                     thread_that_holds_a_stream_holds_nothing_up);
   LOKY_FIXTURE_ADD ("/loky/output/large-arguments-and-captured-output-go-together",

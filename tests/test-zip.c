@@ -153,6 +153,32 @@ another_thread_may_push (LokyFixture *fixture, gconstpointer data)
   g_object_unref (inputs[1]);
 }
 
+/* The second one's function feeds both. */
+static gboolean
+feed_both (LokyInput *input, gpointer user_data, GError **error)
+{
+  LokyInput **first = user_data;
+  static guint32 n;
+
+  loky_input_push (input, g_variant_new_uint32 (n));
+  loky_input_push (*first, g_variant_new_uint32 (n));
+  if (++n == 3)
+    loky_input_end (input);
+  return TRUE;
+}
+
+static void
+one_may_feed_the_other (LokyFixture *fixture, gconstpointer data)
+{
+  LokyInput *first = loky_input_new (never, NULL, NULL);
+  g_autoptr (LokyInput) zip = make_zip (first, loky_input_new (feed_both, &first, NULL));
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = map_all (fixture->executor, "demo.echo", zip, 1, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpstr (text, ==, "(0, 0) (1, 1) (2, 2) ");
+}
+
 /* All inputs go with their map, though it was not taken to its end. */
 static void
 inputs_go_with_the_map (LokyFixture *fixture, gconstpointer data)
@@ -209,6 +235,7 @@ main (int argc, char **argv)
   LOKY_FIXTURE_ADD ("/loky/zip/nested", zips_may_be_zipped);
   LOKY_FIXTURE_ADD ("/loky/zip/failure", failure_of_one_is_that_of_all);
   LOKY_FIXTURE_ADD ("/loky/zip/another-thread-may-push", another_thread_may_push);
+  LOKY_FIXTURE_ADD ("/loky/zip/one-feeds-the-other", one_may_feed_the_other);
   LOKY_FIXTURE_ADD ("/loky/zip/inputs-go-with-the-map", inputs_go_with_the_map);
   LOKY_FIXTURE_ADD ("/loky/zip/serves-one-map", input_serves_one_map);
 

@@ -150,6 +150,30 @@ hold_stream (gpointer data)
   return NULL;
 }
 
+static gpointer
+write_much (gpointer is_begun)
+{
+  static const char bytes[8 << 20];
+  ssize_t written G_GNUC_UNUSED;
+
+  g_atomic_int_set ((gint *) is_begun, 1);
+  written = write (STDOUT_FILENO, bytes, sizeof bytes);
+  return NULL;
+}
+
+/* By a thread that has not written all when the task returns. */
+static GVariant *
+obey_output_late (LokyTaskContext *context, const char *argument, GError **error)
+{
+  static gint is_begun;
+
+  g_atomic_int_set (&is_begun, 0);
+  g_thread_unref (g_thread_new ("writer", write_much, &is_begun));
+  while (!g_atomic_int_get (&is_begun))
+    g_thread_yield ();
+  return fault_ok ();
+}
+
 /* By a thread that lives on. */
 static GVariant *
 obey_output_lock (LokyTaskContext *context, const char *argument, GError **error)
@@ -184,6 +208,7 @@ const FaultOrder fault_output_orders[] = {
   { "output-close", obey_output_close },
   { "output-close-all", obey_output_close_all },
   { "output-lock", obey_output_lock },
+  { "output-late", obey_output_late },
   { "output-places", obey_output_places },
   { NULL },
 };
