@@ -3,6 +3,7 @@
 /* Percentiles of durations. */
 
 #include "loky-histogram-private.h"
+#include "loky-statistics-private.h"
 
 static void
 test_empty (void)
@@ -69,6 +70,20 @@ test_merge (void)
   g_assert_cmpint (loky_histogram_get_percentile (&one, 76), >, 90000);
 }
 
+/* Who waits does not run; and what a worker says of its run time may be any number. */
+static void
+test_times_are_told_apart (void)
+{
+  static const gint64 msec = 1000 * 1000;
+  g_autoptr (LokyStatistics) statistics = loky_statistics_new ();
+
+  loky_statistics_add_times (statistics, 100 * msec, 300 * msec, 1);
+  g_assert_cmpfloat_with_epsilon (loky_statistics_get_run_time (statistics, 50), 100, 100 / 16.0);
+  g_assert_cmpfloat_with_epsilon (loky_statistics_get_queue_time (statistics, 50), 200, 200 / 16.0);
+  loky_statistics_add_times (statistics, G_MAXINT64, 300 * msec, 1);
+  g_assert_cmpfloat (loky_statistics_get_queue_time (statistics, 0), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -79,6 +94,7 @@ main (int argc, char **argv)
   g_test_add_func ("/loky/histogram/percentiles", test_percentiles);
   g_test_add_func ("/loky/histogram/extremes", test_extremes);
   g_test_add_func ("/loky/histogram/merge", test_merge);
+  g_test_add_func ("/loky/histogram/times-are-told-apart", test_times_are_told_apart);
 
   return g_test_run ();
 }
