@@ -17,7 +17,9 @@ static gboolean has_died; /* somebody is to be told; making_lock */
 
 static GMutex table_lock;
 static GPtrArray *table;       /* of LokyTracked, not referenced; table_lock */
-static LokyTracker *tracker;   /* NULL while the table is empty; table_lock */
+static LokyTracker *tracker;   /* the last one that was started; table_lock */
+static gboolean may_end;       /* it: it has nothing yet, or was released; table_lock */
+static gboolean is_making;     /* somebody has the making lock; table_lock */
 static guint table_generation; /* of what is above; table_lock */
 
 static gboolean
@@ -40,6 +42,18 @@ check_generation_locked (void)
   table_generation = generation;
   table = NULL;
   tracker = NULL;
+  may_end = FALSE;
+  is_making = FALSE;
+}
+
+/* Its socket stays: while workers use something of it, the tracker lives, and is the one to ask. */
+static void
+release_if_unused_locked (void)
+{
+  if (table != NULL || is_making || tracker == NULL || may_end)
+    return;
+  may_end = TRUE;
+  loky_tracker_release (tracker);
 }
 
 /* By anybody who has it. */
@@ -78,7 +92,6 @@ tracked_free (LokyTracked *self)
 void
 loky_tracked_unref (LokyTracked *self)
 {
-  LokyTracker *unused = NULL;
   gboolean is_last;
 
   /* What a child of the process has was closed, and stays in memory. */
@@ -90,15 +103,12 @@ loky_tracked_unref (LokyTracked *self)
     {
       g_ptr_array_remove_fast (table, self);
       if (table->len == 0)
-        {
-          g_clear_pointer (&table, g_ptr_array_unref);
-          unused = g_steal_pointer (&tracker);
-        }
+        g_clear_pointer (&table, g_ptr_array_unref);
+      release_if_unused_locked ();
     }
   g_mutex_unlock (&table_lock);
   if (is_last)
     tracked_free (self);
-  g_clear_pointer (&unused, loky_tracker_unref);
 }
 
 LokyTracked *
@@ -122,7 +132,7 @@ loky_tracked_find (LokyHold *hold)
   return found;
 }
 
-/* The one in use, if it lives; a reference. */
+/* The one in use, if it lives; a reference. Released, it may have ended by itself. */
 static LokyTracker *
 ref_tracker (gboolean *is_dead)
 {
@@ -133,9 +143,10 @@ ref_tracker (gboolean *is_dead)
   check_generation_locked ();
   if (tracker != NULL)
     {
-      *is_dead = !loky_tracker_is_alive (tracker);
-      if (!*is_dead)
+      if (loky_tracker_is_alive (tracker))
         found = loky_tracker_ref (tracker);
+      else
+        *is_dead = !may_end;
     }
   g_mutex_unlock (&table_lock);
   return found;
@@ -162,15 +173,12 @@ ref_all (void)
 static void
 replace_tracker (LokyTracker *next)
 {
-  LokyTracker *before = NULL;
+  LokyTracker *before;
 
   g_mutex_lock (&table_lock);
-  /* While nothing is there it is kept by who makes the first. */
-  if (table != NULL)
-    {
-      before = tracker;
-      tracker = loky_tracker_ref (next);
-    }
+  before = tracker;
+  tracker = loky_tracker_ref (next);
+  may_end = table == NULL;
   g_mutex_unlock (&table_lock);
   g_clear_pointer (&before, loky_tracker_unref);
 }
@@ -212,6 +220,17 @@ ensure_tracker (GError **error)
   return found;
 }
 
+/* Nothing is released while the tracker is asked. */
+static void
+begin_making (void)
+{
+  g_mutex_lock (&making_lock);
+  g_mutex_lock (&table_lock);
+  check_generation_locked ();
+  is_making = TRUE;
+  g_mutex_unlock (&table_lock);
+}
+
 /* A handler of what is logged is not ours: no lock is held. */
 static void
 end_making (void)
@@ -219,6 +238,10 @@ end_making (void)
   gboolean is_to_be_told = has_died;
 
   has_died = FALSE;
+  g_mutex_lock (&table_lock);
+  is_making = FALSE;
+  release_if_unused_locked ();
+  g_mutex_unlock (&table_lock);
   g_mutex_unlock (&making_lock);
   if (is_to_be_told)
     g_warning ("The resource tracker has died and was started again; what only workers use by now "
@@ -234,7 +257,7 @@ loky_tracked_check (LokyTracked *self, GError **error)
   living = ref_tracker (&is_dead);
   if (living != NULL)
     return TRUE;
-  g_mutex_lock (&making_lock);
+  begin_making ();
   living = ensure_tracker (error);
   end_making ();
   return living != NULL;
@@ -272,24 +295,23 @@ make_tracked (const char *path, LokyResourceKind kind, GError **error)
   return self;
 }
 
-/* With the tracker that has it. */
 static void
-enlist (LokyTracked *self, LokyTracker *its_tracker)
+enlist (LokyTracked *self)
 {
-  LokyTracker *before = NULL;
-
   g_mutex_lock (&table_lock);
   if (table == NULL)
     table = g_ptr_array_new ();
   g_ptr_array_add (table, self);
-  /* The last one may have been dropped meanwhile, and the tracker with it. */
-  if (tracker != its_tracker)
-    {
-      before = tracker;
-      tracker = loky_tracker_ref (its_tracker);
-    }
   g_mutex_unlock (&table_lock);
-  g_clear_pointer (&before, loky_tracker_unref);
+}
+
+/* It was asked, and lives. */
+static void
+set_asked (void)
+{
+  g_mutex_lock (&table_lock);
+  may_end = FALSE;
+  g_mutex_unlock (&table_lock);
 }
 
 /* The next one is another. */
@@ -324,18 +346,18 @@ track (LokyTracked *self, GError **error)
       if (its_tracker == NULL)
         return FALSE;
       error_number = loky_tracker_ask (its_tracker, self);
+      if (is_of_a_dead_one (error_number))
+        continue;
+      set_asked ();
       if (error_number == 0)
         {
-          enlist (self, its_tracker);
+          enlist (self);
           return TRUE;
         }
-      if (!is_of_a_dead_one (error_number))
-        {
-          /* Its answer may still come. */
-          if (error_number == ETIMEDOUT)
-            abandon (its_tracker);
-          break;
-        }
+      /* Its answer may still come. */
+      if (error_number == ETIMEDOUT)
+        abandon (its_tracker);
+      break;
     }
   errno = error_number;
   return fail_errno (error, "The resource tracker does not take a resource");
@@ -390,7 +412,7 @@ loky_tracked_new (const char *path, LokyResourceKind kind, GError **error)
 {
   LokyTracked *self;
 
-  g_mutex_lock (&making_lock);
+  begin_making ();
   self = find_or_make (path, kind, error);
   end_making ();
   return self;

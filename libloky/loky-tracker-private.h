@@ -8,12 +8,13 @@
  * is there. A byte in the pipe says that it is to be left alone, to everybody who looks; nobody
  * takes it out.
  *
- * Each process that makes resources has one tracker of its own, a copy of loky-worker, from its
- * first one to its last: it keeps a socket to it as long as it has any of those that it made. The
- * tracker ends when that is closed and nothing is tracked any more. It is nobody's child, has a
- * session of its own, and an environment without the token by which the descendants of workers are
- * found. Killed, it is started again at the next use and given what is still there: the maker keeps
- * the read ends for that.
+ * Each process that makes resources has one tracker of its own, a copy of loky-worker, and never two
+ * that live: one of them would remove what is used by way of the other. It keeps the socket, and
+ * says when it has none left of those that it made: the tracker is released. It ends when it is
+ * released, or its socket is closed, and nothing is tracked any more; until then it can be asked
+ * again. It is nobody's child, has a session of its own, and an environment without the token by
+ * which the descendants of workers are found. Killed, it is started again at the next use and given
+ * what is still there: the maker keeps the read ends for that.
  *
  * Callable from any thread. */
 
@@ -27,10 +28,14 @@ G_BEGIN_DECLS
 /* The longest path, in bytes, with its NUL. */
 #define LOKY_TRACKER_MAX_PATH 4096
 
+#define LOKY_TRACKER_MAGIC 0x324b5254 /* TRK2 */
+
+/* Instead of a kind: the process has none of its own any more. Such a packet has neither a path nor
+ * a descriptor, and no answer. */
+#define LOKY_TRACKER_RELEASE 0xffffffff
+
 /* What is sent for each resource, as one packet with the read end; the path follows, without a NUL.
  * What comes back is one gint32: 0, or an errno. */
-#define LOKY_TRACKER_MAGIC 0x314b5254 /* TRK1 */
-
 typedef struct
 {
   guint32 magic;
@@ -71,6 +76,9 @@ void loky_tracker_unref (LokyTracker *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LokyTracker, loky_tracker_unref)
 
 gboolean loky_tracker_is_alive (LokyTracker *self);
+
+/* Nothing of this process is left with it. Does not wait. */
+void loky_tracker_release (LokyTracker *self);
 
 /* Has it track @tracked: 0, or an errno. For one thread at a time. After ETIMEDOUT an answer is due
  * that nobody wants: it is not to be asked again. */

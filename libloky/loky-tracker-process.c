@@ -33,8 +33,9 @@ typedef struct
 typedef struct
 {
   GPtrArray *entries;
-  GArray *poll_fds;   /* of the socket, and of each entry */
-  gboolean is_closed; /* the socket: the application has none of its own any more */
+  GArray *poll_fds;     /* of the socket, and of each entry */
+  gboolean is_closed;   /* the socket: the application is gone */
+  gboolean is_released; /* the application has none of its own any more */
 } Process;
 
 static void
@@ -119,6 +120,10 @@ take_request (Process *self)
       self->is_closed = TRUE;
       return FALSE;
     }
+  self->is_released =
+      request.magic == LOKY_TRACKER_MAGIC && request.kind == LOKY_TRACKER_RELEASE;
+  if (self->is_released)
+    return TRUE;
   answer = add_entry (self, &request, path, take_fd (&message));
   /* Its asker may be gone. */
   if (send (SOCKET_FD, &answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
@@ -214,7 +219,7 @@ get_news (Process *self, guint i)
 static void
 run (Process *self)
 {
-  while (!self->is_closed || self->entries->len > 0)
+  while ((!self->is_closed && !self->is_released) || self->entries->len > 0)
     {
       guint n_entries = self->entries->len;
 

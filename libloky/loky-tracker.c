@@ -172,6 +172,16 @@ send_request (LokyTracker *self, LokyTracked *tracked)
   return sendmsg (self->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* If there is no room for it the tracker does not answer, and stays. */
+void
+loky_tracker_release (LokyTracker *self)
+{
+  LokyTrackerRequest request = { .magic = LOKY_TRACKER_MAGIC, .kind = LOKY_TRACKER_RELEASE };
+
+  if (send (self->fd, &request, sizeof request, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    return;
+}
+
 int
 loky_tracker_ask (LokyTracker *self, LokyTracked *tracked)
 {

@@ -24,11 +24,19 @@ typedef struct
   char *folder; /* of the test's own */
 } Fixture;
 
+static void start_once (void);
+
 static void
 set_up (Fixture *fixture, gconstpointer data)
 {
+  static gsize is_started;
   g_autoptr (GError) error = NULL;
 
+  if (g_once_init_enter (&is_started))
+    {
+      start_once ();
+      g_once_init_leave (&is_started, 1);
+    }
   loky_fixture_set_up (&fixture->base, NULL);
   fixture->folder = g_dir_make_tmp ("loky-resources-XXXXXX", &error);
   g_assert_no_error (error);
@@ -225,6 +233,16 @@ await_no_tracker (void)
     g_usleep (500);
 }
 
+/* The socket of the last tracker stays open: the descriptors are counted with it. */
+static void
+start_once (void)
+{
+  g_autofree char *path = g_build_filename (g_get_tmp_dir (), g_getenv ("LOKY_TEST_OWN"), NULL);
+
+  g_object_unref (track (path, LOKY_RESOURCE_KIND_FILE));
+  await_no_tracker ();
+}
+
 static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
@@ -380,6 +398,32 @@ test_path_that_is_used_again_stays (Fixture *fixture, gconstpointer data)
   resource = g_thread_join (thread);
   g_clear_object (&other);
   await_removal (other_path);
+  g_assert_true (exists (path));
+  g_clear_object (&resource);
+  await_removal (path);
+}
+
+/* The application had none left in between: a second tracker would not know of the first one's. */
+static void
+test_used_again_while_a_worker_has_it (Fixture *fixture, gconstpointer data)
+{
+  LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, NULL);
+  g_autofree char *path = NULL;
+  g_autofree char *probe_path = NULL;
+  g_autoptr (LokyResource) resource = make_file (fixture, "file", &path);
+  g_autoptr (LokyFuture) hold = submit_hold (fixture, executor, resource, "told");
+  g_autoptr (LokyResource) probe = NULL;
+  pid_t pid = find_tracker ();
+
+  g_clear_object (&resource);
+  resource = track (path, LOKY_RESOURCE_KIND_FILE);
+  g_assert_cmpint (find_tracker (), ==, pid);
+  g_clear_object (&hold);
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_KILL);
+  /* The tracker has seen that by then. */
+  probe = make_file (fixture, "probe", &probe_path);
+  g_clear_object (&probe);
+  await_removal (probe_path);
   g_assert_true (exists (path));
   g_clear_object (&resource);
   await_removal (path);
@@ -982,6 +1026,7 @@ main (int argc, char **argv)
   ADD ("made-later", test_made_later, NULL);
   ADD ("same-path-is-the-same", test_same_path_is_the_same, NULL);
   ADD ("path-that-is-used-again-stays", test_path_that_is_used_again_stays, NULL);
+  ADD ("used-again-while-a-worker-has-it", test_used_again_while_a_worker_has_it, NULL);
   ADD ("worker-is-a-user", test_worker_is_a_user, NULL);
   ADD ("task-that-dies-is-none", test_task_that_dies_is_none, NULL);
   ADD ("queued-task-is-a-user", test_queued_task_is_a_user, NULL);
