@@ -13,7 +13,8 @@
 
 /* Held while one resource is made: the tracker is asked for one at a time. */
 static GMutex making_lock;
-static gboolean has_died; /* somebody is to be told; making_lock */
+static gboolean has_died;   /* somebody is to be told; making_lock */
+static gboolean is_lacking; /* the tracker has not everything yet; making_lock */
 
 static GMutex table_lock;
 static GPtrArray *table;       /* of LokyTracked, not referenced; table_lock */
@@ -183,28 +184,38 @@ replace_tracker (LokyTracker *next)
   g_clear_pointer (&before, loky_tracker_unref);
 }
 
-/* Starts one, and has it track what the last one did. */
-static LokyTracker *
-start_again (GError **error)
+static gboolean
+is_given (LokyTracker *its_tracker, LokyTracked *self)
+{
+  return (guint) g_atomic_int_get (&self->given_to) == loky_tracker_get_id (its_tracker);
+}
+
+/* 0, or an errno. */
+static int
+give (LokyTracker *its_tracker, LokyTracked *tracked)
+{
+  int error_number = is_given (its_tracker, tracked) ? 0 : loky_tracker_ask (its_tracker, tracked);
+
+  if (error_number == 0)
+    g_atomic_int_set (&tracked->given_to, (gint) loky_tracker_get_id (its_tracker));
+  return error_number;
+}
+
+/* Has it track what the last one did, as far as it does not yet. If it fails the tracker stays the
+ * one in use, since it watches what it was given already: the next call goes on. */
+static gboolean
+give_all (LokyTracker *its_tracker, GError **error)
 {
   g_autoptr (GPtrArray) all = ref_all ();
-  g_autoptr (LokyTracker) next = loky_tracker_start (error);
 
-  if (next == NULL)
-    return NULL;
   for (guint i = 0; i < all->len; i++)
     {
-      LokyTracked *tracked = g_ptr_array_index (all, i);
-
-      errno = loky_tracker_ask (next, tracked);
+      errno = give (its_tracker, g_ptr_array_index (all, i));
       if (errno != 0)
-        {
-          fail_errno (error, "The resource tracker cannot be given what is tracked");
-          return NULL;
-        }
+        return fail_errno (error, "The resource tracker cannot be given what is tracked");
     }
-  replace_tracker (next);
-  return g_steal_pointer (&next);
+  is_lacking = FALSE;
+  return TRUE;
 }
 
 /* A reference to one that lives; by who has the making lock. */
@@ -212,12 +223,20 @@ static LokyTracker *
 ensure_tracker (GError **error)
 {
   gboolean is_dead;
-  LokyTracker *found = ref_tracker (&is_dead);
+  g_autoptr (LokyTracker) found = ref_tracker (&is_dead);
 
   if (found == NULL)
-    found = start_again (error);
-  has_died |= is_dead && found != NULL;
-  return found;
+    {
+      found = loky_tracker_start (error);
+      if (found == NULL)
+        return NULL;
+      replace_tracker (found);
+      has_died |= is_dead;
+      is_lacking = TRUE;
+    }
+  if (is_lacking && !give_all (found, error))
+    return NULL;
+  return g_steal_pointer (&found);
 }
 
 /* Nothing is released while the tracker is asked. */
@@ -255,8 +274,9 @@ loky_tracked_check (LokyTracked *self, GError **error)
   gboolean is_dead;
 
   living = ref_tracker (&is_dead);
-  if (living != NULL)
+  if (living != NULL && is_given (living, self))
     return TRUE;
+  g_clear_pointer (&living, loky_tracker_unref);
   begin_making ();
   living = ensure_tracker (error);
   end_making ();
@@ -314,19 +334,6 @@ set_asked (void)
   g_mutex_unlock (&table_lock);
 }
 
-/* The next one is another. */
-static void
-abandon (LokyTracker *its_tracker)
-{
-  LokyTracker *before = NULL;
-
-  g_mutex_lock (&table_lock);
-  if (tracker == its_tracker)
-    before = g_steal_pointer (&tracker);
-  g_mutex_unlock (&table_lock);
-  g_clear_pointer (&before, loky_tracker_unref);
-}
-
 static gboolean
 is_of_a_dead_one (int error_number)
 {
@@ -345,7 +352,7 @@ track (LokyTracked *self, GError **error)
 
       if (its_tracker == NULL)
         return FALSE;
-      error_number = loky_tracker_ask (its_tracker, self);
+      error_number = give (its_tracker, self);
       if (is_of_a_dead_one (error_number))
         continue;
       set_asked ();
@@ -354,9 +361,6 @@ track (LokyTracked *self, GError **error)
           enlist (self);
           return TRUE;
         }
-      /* Its answer may still come. */
-      if (error_number == ETIMEDOUT)
-        abandon (its_tracker);
       break;
     }
   errno = error_number;

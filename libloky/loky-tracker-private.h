@@ -34,13 +34,20 @@ G_BEGIN_DECLS
  * a descriptor, and no answer. */
 #define LOKY_TRACKER_RELEASE 0xffffffff
 
-/* What is sent for each resource, as one packet with the read end; the path follows, without a NUL.
- * What comes back is one gint32: 0, or an errno. */
+/* What is sent for each resource, as one packet with the read end; the path follows, without a NUL. */
 typedef struct
 {
   guint32 magic;
   guint32 kind; /* LokyResourceKind */
+  guint32 serial;
 } LokyTrackerRequest;
+
+/* What comes back. */
+typedef struct
+{
+  guint32 serial; /* of what was asked */
+  gint32 error;   /* 0, or an errno */
+} LokyTrackerAnswer;
 
 /* One resource that this process made, which others here may share. */
 typedef struct
@@ -49,7 +56,8 @@ typedef struct
   char *path;
   LokyResourceKind kind;
   LokyHold *hold;
-  int read_fd; /* never read from */
+  int read_fd;   /* never read from */
+  gint given_to; /* the id of the tracker that has it; atomic, set with the making lock */
 } LokyTracked;
 
 /* --- loky-tracked.c --- */
@@ -80,8 +88,11 @@ gboolean loky_tracker_is_alive (LokyTracker *self);
 /* Nothing of this process is left with it. Does not wait. */
 void loky_tracker_release (LokyTracker *self);
 
-/* Has it track @tracked: 0, or an errno. For one thread at a time. After ETIMEDOUT an answer is due
- * that nobody wants: it is not to be asked again. */
+/* Differs among all of this process. Not 0. */
+guint loky_tracker_get_id (LokyTracker *self);
+
+/* Has it track @tracked: 0, or an errno. For one thread at a time. ETIMEDOUT: it may track it all the
+ * same, now or later. It can be asked again, and is given nothing before it has answered. */
 int loky_tracker_ask (LokyTracker *self, LokyTracked *tracked);
 
 /* --- loky-tracker-process.c --- */

@@ -109,7 +109,7 @@ take_request (Process *self)
                             .msg_control = control,
                             .msg_controllen = sizeof control };
   ssize_t got = recvmsg (SOCKET_FD, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  gint32 answer;
+  LokyTrackerAnswer answer;
 
   if (got < 0 && errno == EINTR)
     return TRUE;
@@ -124,7 +124,8 @@ take_request (Process *self)
       request.magic == LOKY_TRACKER_MAGIC && request.kind == LOKY_TRACKER_RELEASE;
   if (self->is_released)
     return TRUE;
-  answer = add_entry (self, &request, path, take_fd (&message));
+  answer.serial = request.serial;
+  answer.error = add_entry (self, &request, path, take_fd (&message));
   /* Its asker may be gone. */
   if (send (SOCKET_FD, &answer, sizeof answer, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
     return TRUE;

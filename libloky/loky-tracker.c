@@ -26,6 +26,9 @@ struct _LokyTracker
   gatomicrefcount ref_count;
   int fd;
   guint fork_generation;
+  guint id;
+  guint32 asked;    /* the serial of the last request */
+  guint32 answered; /* of the last answer */
 };
 
 static void
@@ -58,8 +61,10 @@ loky_tracker_ref (LokyTracker *self)
 static LokyTracker *
 tracker_new (int fd)
 {
+  static guint last_id; /* atomic */
   LokyTracker *self = g_new0 (LokyTracker, 1);
 
+  self->id = 1 + (guint) g_atomic_int_add ((gint *) &last_id, 1);
   g_atomic_ref_count_init (&self->ref_count);
   self->fd = fd;
   loky_fork_guard_add (fd);
@@ -147,6 +152,12 @@ loky_tracker_is_alive (LokyTracker *self)
   return poll (&poll_fd, 1, 0) == 0;
 }
 
+guint
+loky_tracker_get_id (LokyTracker *self)
+{
+  return self->id;
+}
+
 /* --- asking ----------------------------------------------------------------------------------- */
 
 static ssize_t
@@ -154,7 +165,9 @@ send_request (LokyTracker *self, LokyTracked *tracked)
 {
   char control[CMSG_SPACE (sizeof (int))]
       __attribute__ ((aligned (__alignof__(struct cmsghdr)))) = { 0 };
-  LokyTrackerRequest request = { .magic = LOKY_TRACKER_MAGIC, .kind = (guint32) tracked->kind };
+  LokyTrackerRequest request = { .magic = LOKY_TRACKER_MAGIC,
+                                 .kind = (guint32) tracked->kind,
+                                 .serial = self->asked + 1 };
   struct iovec parts[] = {
     { &request, sizeof request },
     { tracked->path, strlen (tracked->path) },
@@ -182,23 +195,23 @@ loky_tracker_release (LokyTracker *self)
     return;
 }
 
-int
-loky_tracker_ask (LokyTracker *self, LokyTracked *tracked)
+/* Until the last request is answered: 0, or why it is not. @error: what the answer says. */
+static int
+await_answer (LokyTracker *self, gint64 end, int *error)
 {
-  gint64 end = g_get_monotonic_time () + TIMEOUT * 1000;
-  gint32 answer;
-
-  /* There is room for it: all before it were answered. */
-  if (send_request (self, tracked) < 0)
-    return errno;
-  for (;;)
+  while (self->answered != self->asked)
     {
       struct pollfd poll_fd = { .fd = self->fd, .events = POLLIN };
       gint64 left = MAX (end - g_get_monotonic_time (), 0);
+      LokyTrackerAnswer answer;
       ssize_t got = recv (self->fd, &answer, sizeof answer, MSG_DONTWAIT);
 
       if (got == sizeof answer)
-        return answer;
+        {
+          self->answered = answer.serial;
+          *error = answer.error;
+          continue;
+        }
       if (got >= 0)
         return EPIPE;
       if (errno != EAGAIN && errno != EINTR)
@@ -207,4 +220,22 @@ loky_tracker_ask (LokyTracker *self, LokyTracked *tracked)
         return ETIMEDOUT;
       poll (&poll_fd, 1, (int) ((left + 999) / 1000));
     }
+  return 0;
+}
+
+int
+loky_tracker_ask (LokyTracker *self, LokyTracked *tracked)
+{
+  gint64 end = g_get_monotonic_time () + (gint64) TIMEOUT * 1000;
+  int answer = 0;
+  /* What was asked before, in vain: nothing is sent behind it, so there is room for one. */
+  int failure = await_answer (self, end, &answer);
+
+  if (failure != 0)
+    return failure;
+  if (send_request (self, tracked) < 0)
+    return errno;
+  self->asked++;
+  failure = await_answer (self, end, &answer);
+  return failure != 0 ? failure : answer;
 }

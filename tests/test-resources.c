@@ -880,6 +880,37 @@ test_killed_one_is_started_again (Fixture *fixture, gconstpointer data)
   unlink (forgotten_path);
 }
 
+/* One that does not answer is not replaced: it goes on watching what it has. */
+static void
+test_late_answer (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *path = NULL;
+  g_autofree char *probe_path = NULL;
+  g_autofree char *refused_path = make_path (fixture, "refused");
+  g_autoptr (LokyResource) resource = make_file (fixture, "file", &path);
+  g_autoptr (LokyResource) probe = NULL;
+  g_autoptr (GFile) refused = g_file_new_for_path (refused_path);
+  g_autoptr (GError) error = NULL;
+  pid_t pid = find_tracker ();
+
+  write_file (refused_path);
+  kill (pid, SIGSTOP);
+  await_state (&pid, "T");
+  g_assert_null (loky_resource_new (refused, LOKY_RESOURCE_KIND_FILE, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES);
+  kill (pid, SIGCONT);
+  probe = make_file (fixture, "probe", &probe_path);
+  g_assert_cmpint (find_tracker (), ==, pid);
+  g_clear_object (&probe);
+  await_removal (probe_path);
+  /* Nobody was promised that it goes. */
+  g_assert_true (exists (refused_path));
+  g_assert_true (exists (path));
+  unlink (refused_path);
+  g_clear_object (&resource);
+  await_removal (path);
+}
+
 static void
 test_missing_program (Fixture *fixture, gconstpointer data)
 {
@@ -1043,6 +1074,9 @@ main (int argc, char **argv)
   ADD ("no-process-without-a-resource", test_no_process_without_a_resource, NULL);
   ADD ("signals-are-ignored", test_signals_are_ignored, NULL);
   ADD ("killed-one-is-started-again", test_killed_one_is_started_again, NULL);
+  /* It waits for half a minute. */
+  if (g_test_slow ())
+    ADD ("late-answer", test_late_answer, NULL);
   ADD ("missing-program", test_missing_program, NULL);
   ADD ("forked-copy-is-no-user", test_forked_copy_is_no_user, NULL);
   ADD ("application-is-killed", test_application_is_killed, GINT_TO_POINTER (SIGKILL));
