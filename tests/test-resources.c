@@ -677,6 +677,70 @@ test_forgotten_file_stays (Fixture *fixture, gconstpointer data)
   await_removal (in_worker);
 }
 
+/* Write ends of pipes that this process has. */
+static GArray *
+list_write_ends (void)
+{
+  g_autoptr (GDir) folder = g_dir_open ("/proc/self/fd", 0, NULL);
+  GArray *found = g_array_new (FALSE, FALSE, sizeof (int));
+  const char *name;
+
+  while ((name = g_dir_read_name (folder)) != NULL)
+    {
+      int fd = (int) g_ascii_strtoll (name, NULL, 10);
+      struct stat info;
+
+      if (fd > STDERR_FILENO && fstat (fd, &info) == 0 && S_ISFIFO (info.st_mode) &&
+          (fcntl (fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+        g_array_append_val (found, fd);
+    }
+  return found;
+}
+
+/* As a worker that has it can do. */
+static void
+fill_hold (GArray *before)
+{
+  g_autoptr (GArray) now = list_write_ends ();
+  guint n_filled = 0;
+
+  for (guint i = 0; i < now->len; i++)
+    {
+      int fd = g_array_index (now, int, i);
+      gboolean is_new = TRUE;
+
+      for (guint j = 0; j < before->len; j++)
+        is_new &= g_array_index (before, int, j) != fd;
+      if (!is_new)
+        continue;
+      g_assert_cmpint (fcntl (fd, F_SETFL, O_NONBLOCK), ==, 0);
+      while (write (fd, "x", 1) == 1)
+        ;
+      g_assert_cmpint (errno, ==, EAGAIN);
+      g_assert_cmpint (fcntl (fd, F_SETFL, 0), ==, 0);
+      n_filled++;
+    }
+  g_assert_cmpuint (n_filled, ==, 1);
+}
+
+static void
+test_forget_what_is_full (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GArray) before = list_write_ends ();
+  g_autofree char *path = NULL;
+  g_autoptr (LokyResource) resource = make_file (fixture, "file", &path);
+  g_autoptr (GError) error = NULL;
+
+  fill_hold (before);
+  /* It does not wait for room. */
+  g_assert_true (loky_resource_forget (resource, &error));
+  g_assert_no_error (error);
+  g_clear_object (&resource);
+  await_no_tracker ();
+  g_assert_true (exists (path));
+  unlink (path);
+}
+
 /* --- what is refused -------------------------------------------------------------------------- */
 
 static void
@@ -1068,6 +1132,7 @@ main (int argc, char **argv)
   ADD ("from-many-threads", test_from_many_threads, NULL);
   ADD ("worker-dies-with-its-own", test_worker_dies_with_its_own, NULL);
   ADD ("forgotten-file-stays", test_forgotten_file_stays, NULL);
+  ADD ("forget-what-is-full", test_forget_what_is_full, NULL);
   ADD ("refused", test_refused, NULL);
   ADD ("links-are-resolved-at-once", test_links_are_resolved_at_once, NULL);
   ADD ("replaced-folder-stays", test_replaced_folder_stays, NULL);
