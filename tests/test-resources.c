@@ -842,6 +842,123 @@ test_replaced_folder_stays (Fixture *fixture, gconstpointer data)
   rmdir (moved);
 }
 
+/* So did the folder that it is in. */
+static void
+test_replaced_parent_is_not_followed (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *parent = make_path (fixture, "parent");
+  g_autofree char *moved = make_path (fixture, "moved");
+  g_autofree char *file_path = make_path (fixture, "parent/file");
+  g_autofree char *folder_path = make_path (fixture, "parent/folder");
+  g_autoptr (LokyResource) file = NULL;
+  g_autoptr (LokyResource) folder = NULL;
+
+  g_assert_cmpint (g_mkdir_with_parents (folder_path, 0700), ==, 0);
+  write_file (file_path);
+  file = track (file_path, LOKY_RESOURCE_KIND_FILE);
+  folder = track (folder_path, LOKY_RESOURCE_KIND_FOLDER);
+  g_assert_cmpint (rename (parent, moved), ==, 0);
+  g_assert_cmpint (symlink ("moved", parent), ==, 0);
+  g_clear_object (&file);
+  g_clear_object (&folder);
+  await_no_tracker ();
+  g_assert_true (exists (file_path));
+  g_assert_true (exists (folder_path));
+  unlink (file_path);
+  rmdir (folder_path);
+  unlink (parent);
+  rmdir (moved);
+}
+
+#define MANY_FILES 2500
+
+/* More than is removed at once. */
+static void
+test_large_folder (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *path = make_path (fixture, "folder");
+  g_autoptr (LokyResource) resource = NULL;
+
+  g_assert_cmpint (mkdir (path, 0700), ==, 0);
+  resource = track (path, LOKY_RESOURCE_KIND_FOLDER);
+  for (guint i = 0; i < MANY_FILES; i++)
+    {
+      g_autofree char *file_path = g_strdup_printf ("%s/%u", path, i);
+      int fd = open (file_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+      g_assert_cmpint (fd, >=, 0);
+      close (fd);
+    }
+  g_clear_object (&resource);
+  await_removal (path);
+}
+
+#define MANY_LEVELS 1200
+
+/* The innermost one. */
+static int
+make_levels (const char *path)
+{
+  int at = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  for (guint i = 0; i < MANY_LEVELS; i++)
+    {
+      int next;
+
+      g_assert_cmpint (mkdirat (at, "folder", 0700), ==, 0);
+      next = openat (at, "folder", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      g_assert_cmpint (next, >=, 0);
+      close (at);
+      at = next;
+    }
+  return at;
+}
+
+static void
+remove_levels (int innermost)
+{
+  int at = innermost;
+
+  for (guint i = 0; i < MANY_LEVELS; i++)
+    {
+      int next = openat (at, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+      g_assert_cmpint (next, >=, 0);
+      close (at);
+      g_assert_cmpint (unlinkat (next, "folder", AT_REMOVEDIR), ==, 0);
+      at = next;
+    }
+  close (at);
+}
+
+/* Its depth must not be that of the stack of the tracker, which goes on. */
+static void
+test_deep_folder_stays (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *path = make_path (fixture, "folder");
+  g_autofree char *probe_path = NULL;
+  g_autofree char *next_path = NULL;
+  g_autoptr (LokyResource) probe = make_file (fixture, "probe", &probe_path);
+  g_autoptr (LokyResource) next = NULL;
+  g_autoptr (LokyResource) resource = NULL;
+  int innermost;
+
+  g_assert_cmpint (mkdir (path, 0700), ==, 0);
+  resource = track (path, LOKY_RESOURCE_KIND_FOLDER);
+  innermost = make_levels (path);
+  g_clear_object (&resource);
+  /* It is answered before the folder is removed, and the probe looked at after that. */
+  next = make_file (fixture, "next", &next_path);
+  g_clear_object (&probe);
+  await_removal (probe_path);
+  g_clear_object (&next);
+  await_removal (next_path);
+  await_no_tracker ();
+  g_assert_true (exists (path));
+  remove_levels (innermost);
+  rmdir (path);
+}
+
 /* --- the tracker ------------------------------------------------------------------------------ */
 
 static void
@@ -1136,6 +1253,9 @@ main (int argc, char **argv)
   ADD ("refused", test_refused, NULL);
   ADD ("links-are-resolved-at-once", test_links_are_resolved_at_once, NULL);
   ADD ("replaced-folder-stays", test_replaced_folder_stays, NULL);
+  ADD ("replaced-parent-is-not-followed", test_replaced_parent_is_not_followed, NULL);
+  ADD ("large-folder", test_large_folder, NULL);
+  ADD ("deep-folder-stays", test_deep_folder_stays, NULL);
   ADD ("no-process-without-a-resource", test_no_process_without_a_resource, NULL);
   ADD ("signals-are-ignored", test_signals_are_ignored, NULL);
   ADD ("killed-one-is-started-again", test_killed_one_is_started_again, NULL);
