@@ -21,11 +21,15 @@
 
 #define SOCKET_FD LOKY_WORKER_CHANNEL_FD
 
+/* How much of a folder is removed before the socket and the others are looked at again. */
+#define MAX_AT_ONCE 1000
+
 /* One resource. */
 typedef struct
 {
   int fd; /* the read end; -1: it is not tracked any more */
   gboolean is_unused;
+  gboolean is_interrupted; /* there is more to be removed */
   LokyResourceKind kind;
   char *path;
 } Entry;
@@ -158,11 +162,13 @@ remove_unused (Process *self, LokyResourceKind kind)
       g_autoptr (GError) error = NULL;
       gboolean is_done;
 
+      entry->is_interrupted = FALSE;
       if (!entry->is_unused || entry->kind != kind || is_used_otherwise (self, entry))
         continue;
       is_done = kind == LOKY_RESOURCE_KIND_FILE ? loky_remove_file (entry->path, &error)
-                                                : loky_remove_folder (entry->path, &error);
-      if (!is_done)
+                                                : loky_remove_some (entry->path, MAX_AT_ONCE,
+                                                                    &entry->is_interrupted, &error);
+      if (!is_done && !entry->is_interrupted)
         complain (entry, error);
     }
 }
@@ -174,7 +180,7 @@ drop_ended (Process *self)
     {
       Entry *entry = g_ptr_array_index (self->entries, i - 1);
 
-      if (entry->is_unused || entry->fd < 0)
+      if ((entry->is_unused && !entry->is_interrupted) || entry->fd < 0)
         g_ptr_array_remove_index_fast (self->entries, i - 1);
     }
 }
