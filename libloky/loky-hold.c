@@ -151,8 +151,9 @@ loky_hold_make_sendable (LokyHold *self, GError **error)
          (g_atomic_int_get (&self->is_listed) || list_received (self, error));
 }
 
-/* A byte, without the signal that a pipe raises which nobody reads. Not by write(): whether that waits
- * is up to a flag that all who have the pipe share, and a hostile one among them can fill it. */
+/* A byte, without the signal that a pipe raises which nobody reads. Not by write(): whether that
+ * waits is up to a flag that all who have the pipe share, and a hostile one among them can fill it.
+ */
 static ssize_t
 write_at_once (int fd)
 {

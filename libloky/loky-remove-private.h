@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Removing what is in the file system. No symbolic link is followed, not even on the way, and below a
- * folder no other file system is entered. What is not there is removed. */
+/* Removing what is in the file system. No symbolic link is followed, not even on the way, and below
+ * a folder no other file system is entered. What is not there is removed. */
 
 #include <glib.h>
 
@@ -15,8 +15,8 @@ gboolean loky_remove_file (const char *path, GError **error);
  * stays. */
 gboolean loky_remove_folder (const char *path, GError **error);
 
-/* The same, but of @n_max files and folders at the most. @is_interrupted: FALSE is returned without an
- * error, and there is more to be done. */
+/* The same, but of @n_max files and folders at the most. @is_interrupted: FALSE is returned without
+ * an error, and there is more to be done. */
 gboolean loky_remove_some (const char *path, guint n_max, gboolean *is_interrupted, GError **error);
 
 G_END_DECLS

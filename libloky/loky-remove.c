@@ -35,8 +35,8 @@ fail (GError **error, const char *name, const char *why)
   return FALSE;
 }
 
-/* The folder that @path is in, by way of no symbolic link; @name: where what is in it begins. -1: there
- * is none. */
+/* The folder that @path is in, by way of no symbolic link; @name: where what is in it begins. -1:
+ * there is none. */
 static int
 open_parent (const char *path, const char **name)
 {

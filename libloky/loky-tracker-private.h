@@ -8,9 +8,9 @@
  * is there. A byte in the pipe says that it is to be left alone, to everybody who looks; nobody
  * takes it out.
  *
- * Each process that makes resources has one tracker of its own, a copy of loky-worker, and never two
- * that live: one of them would remove what is used by way of the other. It keeps the socket, and
- * says when it has none left of those that it made: the tracker is released. It ends when it is
+ * Each process that makes resources has one tracker of its own, a copy of loky-worker, and never
+ * two that live: one of them would remove what is used by way of the other. It keeps the socket,
+ * and says when it has none left of those that it made: the tracker is released. It ends when it is
  * released, or its socket is closed, and nothing is tracked any more; until then it can be asked
  * again. It is nobody's child, has a session of its own, and an environment without the token by
  * which the descendants of workers are found. Killed, it is started again at the next use and given
@@ -34,7 +34,8 @@ G_BEGIN_DECLS
  * a descriptor, and no answer. */
 #define LOKY_TRACKER_RELEASE 0xffffffff
 
-/* What is sent for each resource, as one packet with the read end; the path follows, without a NUL. */
+/* What is sent for each resource, as one packet with the read end; the path follows, without a NUL.
+ */
 typedef struct
 {
   guint32 magic;
@@ -91,8 +92,8 @@ void loky_tracker_release (LokyTracker *self);
 /* Differs among all of this process. Not 0. */
 guint loky_tracker_get_id (LokyTracker *self);
 
-/* Has it track @tracked: 0, or an errno. For one thread at a time. ETIMEDOUT: it may track it all the
- * same, now or later. It can be asked again, and is given nothing before it has answered. */
+/* Has it track @tracked: 0, or an errno. For one thread at a time. ETIMEDOUT: it may track it all
+ * the same, now or later. It can be asked again, and is given nothing before it has answered. */
 int loky_tracker_ask (LokyTracker *self, LokyTracked *tracked);
 
 /* --- loky-tracker-process.c --- */

@@ -124,8 +124,7 @@ take_request (Process *self)
       self->is_closed = TRUE;
       return FALSE;
     }
-  self->is_released =
-      request.magic == LOKY_TRACKER_MAGIC && request.kind == LOKY_TRACKER_RELEASE;
+  self->is_released = request.magic == LOKY_TRACKER_MAGIC && request.kind == LOKY_TRACKER_RELEASE;
   if (self->is_released)
     return TRUE;
   answer.serial = request.serial;
@@ -165,9 +164,9 @@ remove_unused (Process *self, LokyResourceKind kind)
       entry->is_interrupted = FALSE;
       if (!entry->is_unused || entry->kind != kind || is_used_otherwise (self, entry))
         continue;
-      is_done = kind == LOKY_RESOURCE_KIND_FILE ? loky_remove_file (entry->path, &error)
-                                                : loky_remove_some (entry->path, MAX_AT_ONCE,
-                                                                    &entry->is_interrupted, &error);
+      is_done = kind == LOKY_RESOURCE_KIND_FILE
+                    ? loky_remove_file (entry->path, &error)
+                    : loky_remove_some (entry->path, MAX_AT_ONCE, &entry->is_interrupted, &error);
       if (!is_done && !entry->is_interrupted)
         complain (entry, error);
     }
