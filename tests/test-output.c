@@ -428,8 +428,9 @@ no_descriptor_is_told (LokyFixture *fixture, gconstpointer data)
   struct rlimit before, limit;
   g_autoptr (LokyFuture) future = NULL;
   g_autoptr (LokyFuture) later = NULL;
-  g_autofree char *result = loky_fixture_call (fixture->executor, "fault.obey", "output-places");
+  g_autofree char *before_all = loky_fixture_call (fixture->executor, "fault.obey", "output-places");
 
+  g_assert_nonnull (before_all);
   if (loky_fixture_has_valgrind ())
     {
       g_test_skip ("valgrind has a limit of its own");
