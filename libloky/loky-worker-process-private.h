@@ -70,7 +70,8 @@ void loky_worker_process_terminate (LokyWorkerProcess *self);
 /* Whether it was stopped by a signal, as far as the system tells. */
 gboolean loky_worker_process_is_stopped (LokyWorkerProcess *self);
 /* Whether the system is taking it down, or has: its descriptors may be closed long before its status is
- * there when there is much memory to be given back, or many others die beside it. */
+ * there when there is much memory to be given back, or many others die beside it. TRUE of one that is awaited, too:
+ * what was its end of the channel went with the fork server, whose status says why. */
 gboolean loky_worker_process_is_exiting (LokyWorkerProcess *self);
 /* SIGKILL to the worker and its process group; harmless after its end. */
 void loky_worker_process_kill (LokyWorkerProcess *self);

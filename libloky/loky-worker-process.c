@@ -269,8 +269,7 @@ loky_worker_process_is_exiting (LokyWorkerProcess *self)
   char state;
   guint flags;
 
-  return !self->is_awaited &&
-         (!read_stat (self, &state, &flags) || (flags & PROCESS_IS_EXITING) != 0);
+  return self->is_awaited || !read_stat (self, &state, &flags) || (flags & PROCESS_IS_EXITING) != 0;
 }
 
 void

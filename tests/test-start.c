@@ -473,6 +473,28 @@ program_that_is_no_fork_server_is_told (LokyFixture *fixture, gconstpointer data
   loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
 }
 
+/* Its status comes long after it let go of all that it was sent. */
+static void
+fork_server_that_ends_slowly_is_told (LokyFixture *fixture, gconstpointer data)
+{
+  g_autofree char *folder = g_dir_make_tmp ("loky-start-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "slow", NULL);
+  LokyExecutor *executor;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (g_file_set_contents_full (path, "#!/bin/sh\ntimeout 0.4 cat >/dev/null\nexit 1\n", -1,
+                                           G_FILE_SET_CONTENTS_NONE, 0700, &error));
+  g_assert_no_error (error);
+  executor = loky_fixture_make_executor ("max-workers", 1, "start-method", "forkserver", "worker-path", path, NULL);
+  error = loky_fixture_fail (executor, "demo.echo", "x");
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_BROKEN);
+  g_assert_nonnull (strstr (error->message, path));
+  g_assert_nonnull (strstr (error->message, "status 1"));
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
+}
+
 /* Its end, and its being stopped, break no task. */
 static void
 fork_server_that_dies_breaks_no_task (LokyFixture *fixture, gconstpointer data)
@@ -694,6 +716,7 @@ main (int argc, char **argv)
   LOKY_FIXTURE_ADD ("/loky/start/workers-are-forked", workers_are_forked);
   LOKY_FIXTURE_ADD ("/loky/start/status-comes-from-the-fork-server", status_comes_from_the_fork_server);
   LOKY_FIXTURE_ADD ("/loky/start/program-that-is-no-fork-server-is-told", program_that_is_no_fork_server_is_told);
+  LOKY_FIXTURE_ADD ("/loky/start/fork-server-that-ends-slowly-is-told", fork_server_that_ends_slowly_is_told);
   LOKY_FIXTURE_ADD ("/loky/start/fork-server-that-dies-breaks-no-task", fork_server_that_dies_breaks_no_task);
   LOKY_FIXTURE_ADD ("/loky/start/stopped-fork-server-delays-only-the-status",
                     stopped_fork_server_delays_only_the_status);
