@@ -48,6 +48,8 @@ struct _LokyPoolServer
   LokyWatch watch;
 };
 
+static void status_known_cb (gpointer user_data);
+
 /* --- starting ----------------------------------------------------------------------------------- */
 
 static void
@@ -153,6 +155,14 @@ clear_server (LokyPoolServer *server)
   server->process = NULL;
 }
 
+/* GLib's own thread was faster, and tells us soon. FALSE: nobody will. */
+static gboolean
+wait_for_status (LokyPool *self)
+{
+  self->server->is_ending = TRUE;
+  return loky_worker_process_wait_ended (self->server->process, status_known_cb, self);
+}
+
 static gboolean
 start_server (LokyPool *self, GError **error)
 {
@@ -168,6 +178,9 @@ start_server (LokyPool *self, GError **error)
       clear_server (self->server);
       return FALSE;
     }
+  /* It has ended and was reaped already: whoever waits for a worker of it is told how it ended. */
+  if (loky_worker_process_get_pidfd (server->process) < 0 && wait_for_status (self))
+    return TRUE;
   if (watch_server (self) && send_setup (self, error))
     return TRUE;
   if (error != NULL && *error == NULL)
@@ -517,10 +530,8 @@ loky_pool_server_handle_event (LokyPool *self)
       server_gone (self, &ending);
       return;
     }
-  /* GLib's own thread was faster, and tells us soon. */
-  server->is_ending = TRUE;
   unwatch_server (self);
-  if (!loky_worker_process_wait_ended (server->process, status_known_cb, self))
+  if (!wait_for_status (self))
     server_gone (self, &ending);
 }
 

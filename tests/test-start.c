@@ -468,6 +468,7 @@ program_that_is_no_fork_server_is_told (LokyFixture *fixture, gconstpointer data
   g_autoptr (GError) error = loky_fixture_fail (executor, "demo.echo", "x");
 
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_BROKEN);
+  g_test_message ("%s", error->message);
   g_assert_nonnull (strstr (error->message, "/bin/false"));
   g_assert_nonnull (strstr (error->message, "status 1"));
   loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
