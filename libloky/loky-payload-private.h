@@ -10,6 +10,7 @@
 #include "loky-block-private.h"
 #include "loky-buffer-private.h"
 #include "loky-message-private.h"
+#include "loky-segment-view-private.h"
 
 G_BEGIN_DECLS
 
@@ -30,10 +31,11 @@ typedef struct
 
 /* In the parent: takes what a checked message holds. @fds are those of its frame: those of buffers are
  * stolen, that is set to -1. Copies out of the segment, which the caller then closes and releases, into
- * memory of @blocks. */
+ * memory of @blocks, through @view, which is that of the sender (nullable). */
 LokyPayload *loky_payload_new_received (const LokyValueMessage *message,
                                         int *fds,
                                         LokyBlockCache *blocks,
+                                        LokySegmentView *view,
                                         GError **error);
 LokyPayload *loky_payload_ref (LokyPayload *self);
 void loky_payload_unref (LokyPayload *self);

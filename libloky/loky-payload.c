@@ -55,7 +55,7 @@ loky_payload_take_buffers (const LokyValueMessage *message,
 }
 
 /* By pread() and not by a mapping: a sender that shrinks the memory meanwhile makes a short read of
- * it, not a SIGBUS. */
+ * it, not a SIGBUS. What cannot shrink is viewed. */
 static gboolean
 read_fully (int fd, guint8 *out, gsize size, GError **error)
 {
@@ -87,7 +87,7 @@ block_free (LokyPayloadBlock *self)
 }
 
 static LokyPayloadBlock *
-read_segment (int fd, guint64 size, LokyBlockCache *blocks, GError **error)
+read_segment (int fd, guint64 size, LokyBlockCache *blocks, LokySegmentView *view, GError **error)
 {
   LokyPayloadBlock *block;
   struct stat info;
@@ -110,7 +110,7 @@ read_segment (int fd, guint64 size, LokyBlockCache *blocks, GError **error)
     }
   block = g_new (LokyPayloadBlock, 1);
   *block = (LokyPayloadBlock){ loky_block_cache_ref (blocks), data, capacity };
-  if (read_fully (fd, data, size, error))
+  if ((view != NULL && loky_segment_view_copy (view, fd, data, size)) || read_fully (fd, data, size, error))
     return block;
   block_free (block);
   return NULL;
@@ -131,6 +131,7 @@ LokyPayload *
 loky_payload_new_received (const LokyValueMessage *message,
                            int *fds,
                            LokyBlockCache *blocks,
+                           LokySegmentView *view,
                            GError **error)
 {
   gsize type_size = strlen (message->type) + 1;
@@ -144,7 +145,7 @@ loky_payload_new_received (const LokyValueMessage *message,
     return NULL;
   if (message->place == LOKY_PLACE_SEGMENT)
     {
-      block = read_segment (fds[0], message->size, blocks, error);
+      block = read_segment (fds[0], message->size, blocks, view, error);
       if (block == NULL)
         return NULL;
     }

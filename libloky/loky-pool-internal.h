@@ -97,6 +97,7 @@ struct _LokyPoolWorker
   guint64 last_answered; /* the highest number of a task that it has answered for */
   gboolean owes_answer;  /* for one that it was sent before that */
   gboolean has_to_release; /* a segment: the message is in the outbox */
+  LokySegmentView view;    /* of its segments */
 
   /* the monitor thread's: reader lock */
   LokyWorkerProcess *process;

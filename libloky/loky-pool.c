@@ -282,6 +282,7 @@ loky_pool_worker_unref (LokyPoolWorker *worker)
     loky_fork_guard_remove (loky_channel_get_fd (worker->channel));
   g_clear_pointer (&worker->channel, loky_channel_free);
   loky_control_clear (&worker->control);
+  loky_segment_view_clear (&worker->view);
   g_clear_error (&worker->cause);
   g_clear_error (&worker->read_error);
   g_free (worker->stderr_tail);

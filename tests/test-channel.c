@@ -648,7 +648,7 @@ send_value (
   g_assert_cmpuint (message.attempt, ==, 2);
   g_assert_cmpint (message.run_time, ==, 99);
   *segment = message.segment;
-  payload = loky_payload_new_received (&message, frame.fds, blocks, &error);
+  payload = loky_payload_new_received (&message, frame.fds, blocks, NULL, &error);
   g_assert_no_error (error);
   loky_frame_close_fds (&frame);
   return payload;
