@@ -10,4 +10,13 @@
  *
  * Since: 1.0
  */
-G_DEFINE_QUARK (loky-error-quark, loky_error)
+GQuark
+loky_error_quark (void)
+{
+  /* G_DEFINE_QUARK() would have threads write the same number at the same time. */
+  static gsize quark;
+
+  if (g_once_init_enter (&quark))
+    g_once_init_leave (&quark, g_quark_from_static_string ("loky-error-quark"));
+  return (GQuark) quark;
+}

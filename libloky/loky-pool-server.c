@@ -41,6 +41,7 @@ struct _LokyPoolServer
   LokyWorkerProcess *process; /* NULL: there is none now */
   LokyChannel *channel;       /* as long as it */
   gboolean is_ending;    /* it was seen to: its status is being waited for */
+  gboolean was_given_up; /* we killed it, since it did not fork */
   gboolean is_copy;      /* of the application: our own child, and not GLib's */
   GHashTable *loaded;    /* names of plugins that this one was told to load */
   guint64 loading;       /* id of the worker before which it was told so last, until that is there; or 0 */
@@ -141,6 +142,7 @@ connect_server (LokyPool *self, GError **error)
   server->channel = loky_channel_new (loky_fd_above_standard (ends[0]));
   loky_fork_guard_add (loky_channel_get_fd (server->channel));
   server->is_ending = FALSE;
+  server->was_given_up = FALSE;
   server->loading = 0;
   server->loaded = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   return loky_fd_above_standard (ends[1]);
@@ -262,16 +264,26 @@ lose_worker (LokyPool *self, LokyPoolWorker *worker, GError *cause)
 }
 
 static void
+excuse (LokyPool *self, LokyPoolWorker *worker)
+{
+  loky_pool_lock (self);
+  loky_scheduler_excuse (&worker->scheduling);
+  loky_pool_unlock (self);
+}
+
+static void
 read_output (LokyPool *self)
 {
   loky_pool_read_output (self, self->server->process, LOKY_WATCH_SERVER, OUTPUT_AT_ONCE);
 }
 
-/* Those that it was to fork are not to come; of the others it says no more. */
+/* Those that it was to fork are not to come; of the others it says no more. It is one start that failed, however many
+ * were to come of it. */
 static void
 server_gone (LokyPool *self, const LokyEnding *ending)
 {
   LokyPoolServer *server = self->server;
+  gboolean is_counted = server->was_given_up;
   g_autofree char *program = NULL;
   g_autofree char *path = loky_pool_dup_program (self);
   g_autofree char *ended = loky_ending_to_string (ending);
@@ -293,14 +305,19 @@ server_gone (LokyPool *self, const LokyEnding *ending)
 
       if (worker->is_buried || worker->process == NULL)
         continue;
+      /* One that it has just forked may still look as if it were of its own, and be swept away. */
+      if (!worker->has_said_hello && is_counted)
+        excuse (self, worker);
+      is_counted |= !worker->has_said_hello;
       if (!loky_worker_process_is_awaited (worker->process))
-        loky_worker_process_orphan (worker->process);
-      else
-        lose_worker (self, worker,
-                     g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_START,
-                                  "The fork server, %s, which was to fork a worker, %s%s%s", program, ended,
-                                  output != NULL ? "; its last output: " : "",
-                                  output != NULL ? output : ""));
+        {
+          loky_worker_process_orphan (worker->process);
+          continue;
+        }
+      lose_worker (self, worker,
+                   g_error_new (LOKY_ERROR, LOKY_ERROR_WORKER_START,
+                                "The fork server, %s, which was to fork a worker, %s%s%s", program, ended,
+                                output != NULL ? "; its last output: " : "", output != NULL ? output : ""));
     }
 }
 
@@ -620,12 +637,19 @@ given_up_cb (gpointer user_data)
 {
   LokyPoolWorker *worker = user_data;
   LokyPool *self = worker->pool;
+  LokyKillReason reason;
 
   if (worker->is_buried || !loky_worker_process_is_awaited (worker->process))
     return G_SOURCE_REMOVE;
-  /* It does not do what it is there for. */
-  if (self->server->process != NULL)
-    loky_worker_process_kill (self->server->process);
+  loky_pool_lock (self);
+  reason = worker->kill_reason;
+  loky_pool_unlock (self);
+  /* It does not do what it is there for; unless it has only not come to what is not wanted any more. */
+  if (self->server->process != NULL && reason != LOKY_KILL_SURPLUS)
+    {
+      self->server->was_given_up = TRUE;
+      loky_worker_process_kill (self->server->process);
+    }
   lose_worker (self, worker,
                g_error_new_literal (LOKY_ERROR, LOKY_ERROR_WORKER_START,
                                     "The fork server did not fork a worker in time"));

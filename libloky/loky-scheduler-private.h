@@ -142,7 +142,7 @@ struct _LokySchedulerWorker
   gboolean has_served; /* said hello */
   gboolean has_worked; /* returned a task */
   gboolean may_leave;  /* was told to: however it ends then, no task is lost */
-  gboolean was_killed; /* by the scheduler's decision */
+  gboolean was_killed; /* by the scheduler's decision, or is excused */
   LokyDeadline deadline;
   LokyDeadline beat;
   LokySchedulerTask *slots[LOKY_SCHEDULER_MAX_DEPTH];
@@ -171,6 +171,7 @@ typedef enum
   LOKY_KILL_UNRESPONSIVE, /* it did not say hello, or was told to leave and did not */
   LOKY_KILL_IDLE,         /* it was sent a task and does not begin it */
   LOKY_KILL_NONSENSE,     /* the caller's: its control area holds what no worker writes */
+  LOKY_KILL_SURPLUS,      /* it had not said hello when there were to be fewer */
   LOKY_KILL_SILENT,       /* it was asked whether it lives and did not answer */
 } LokyKillReason;
 
@@ -282,6 +283,8 @@ void loky_scheduler_worker_dying (LokyScheduler *self,
                                   LokySchedulerWorker *worker,
                                   gint64 now,
                                   GArray *actions);
+/* The end of the worker, which is to be told, is not its own doing: it counts neither as a failed start nor as a crash. */
+void loky_scheduler_excuse (LokySchedulerWorker *worker);
 /* The worker is dead and all that it sent has been told. */
 void loky_scheduler_worker_gone (LokyScheduler *self,
                                  LokySchedulerWorker *worker,

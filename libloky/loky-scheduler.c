@@ -832,7 +832,7 @@ loky_scheduler_set_max_workers (LokyScheduler *self,
 
       if (worker->state == LOKY_WORKER_STATE_STARTING)
         {
-          kill_worker (self, worker, LOKY_KILL_SHUTDOWN, now, actions);
+          kill_worker (self, worker, LOKY_KILL_SURPLUS, now, actions);
           continue;
         }
       retire (self, worker, now, actions);
@@ -1090,6 +1090,12 @@ count_failed_start (LokyScheduler *self, gint64 now, GArray *actions)
     }
   else
     back_off (self, failed, now);
+}
+
+void
+loky_scheduler_excuse (LokySchedulerWorker *worker)
+{
+  worker->was_killed = TRUE;
 }
 
 void

@@ -126,7 +126,7 @@ static const char *
 reason_to_string (LokyKillReason reason)
 {
   static const char *const names[] = { "stop-task", "shutdown", "broken", "unresponsive",
-                                       "idle",      "nonsense", "silent" };
+                                       "idle",      "nonsense", "surplus", "silent" };
 
   g_assert_cmpuint (reason, <, G_N_ELEMENTS (names));
   return names[reason];

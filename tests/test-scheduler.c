@@ -954,6 +954,25 @@ test_failed_starts (Harness *self, gconstpointer user_data)
   g_assert_true (loky_scheduler_is_broken (self->scheduler));
 }
 
+/* One that another's end took with it. */
+static void
+test_excused_starts (Harness *self, gconstpointer user_data)
+{
+  resize (self, 8);
+  for (guint i = 0; i < 8; i++)
+    submit (self);
+  forget (self);
+  g_assert_cmpuint (self->workers->len, ==, 8);
+  for (guint i = 8; i > 1; i--)
+    {
+      loky_scheduler_excuse (&get_worker (self, i)->scheduling);
+      gone (self, get_worker (self, i));
+    }
+  gone (self, get_worker (self, 1));
+  g_assert_false (loky_scheduler_is_broken (self->scheduler));
+  g_assert_cmpint (loky_scheduler_get_state (self->scheduler), ==, LOKY_EXECUTOR_STATE_OPEN);
+}
+
 /* It neither serves nor dies: that is a failed start, too. */
 static void
 test_start_that_hangs (Harness *self, gconstpointer user_data)
@@ -1293,7 +1312,7 @@ test_warm_up_while_made_smaller (Harness *self, gconstpointer user_data)
   resize (self, 4);
   warm_up (self, 4);
   resize (self, 2);
-  expect (self, "start:1 start:2 start:3 start:4 kill:4=shutdown kill:3=shutdown");
+  expect (self, "start:1 start:2 start:3 start:4 kill:4=surplus kill:3=surplus");
   g_assert_false (loky_scheduler_is_warm (self->scheduler));
   ready (self, get_worker (self, 1));
   g_assert_false (loky_scheduler_is_warm (self->scheduler));
@@ -1344,7 +1363,7 @@ test_fewer_workers_while_starting (Harness *self, gconstpointer user_data)
   submit (self);
   submit (self);
   resize (self, 1);
-  expect (self, "start:1 start:2 kill:2=shutdown");
+  expect (self, "start:1 start:2 kill:2=surplus");
   gone (self, get_worker (self, 2));
   expect (self, "");
   ready (self, get_worker (self, 1));
@@ -1861,6 +1880,7 @@ add_deaths (void)
   ADD ("abandon", test_abandon);
   ADD ("failed-starts", test_failed_starts);
   ADD ("start-that-hangs", test_start_that_hangs);
+  ADD ("excused-starts", test_excused_starts);
   ADD ("failed-starts-are-forgotten", test_failed_starts_are_forgotten);
   ADD ("failed-starts-beside-a-worker", test_failed_starts_beside_a_worker);
   ADD ("crash-policy-break", test_crash_policy_break);

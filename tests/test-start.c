@@ -563,6 +563,62 @@ stopped_fork_server_delays_no_shutdown (LokyFixture *fixture, gconstpointer data
     }
 }
 
+/* As many starts as break an executor, none of which was a failure of its own. */
+static void
+fork_server_that_takes_all_starts_with_it_loses_no_task (LokyFixture *fixture, gconstpointer data)
+{
+  LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 8, "start-method", "forkserver", NULL);
+  g_autofree char *said G_GNUC_UNUSED = loky_fixture_call (executor, "demo.echo", "x");
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GError) error = NULL;
+  pid_t server = find_server ();
+
+  g_assert_cmpint (kill (server, SIGSTOP), ==, 0);
+  error = loky_fixture_fail (executor, "fault.obey", "_exit:3");
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_DIED);
+  for (guint i = 0; i < 8; i++)
+    g_ptr_array_add (futures, loky_fixture_submit (executor, "fault.obey", g_variant_new_string ("ok")));
+  while (loky_executor_get_n_workers (executor) < 8)
+    g_usleep (1000);
+  g_assert_cmpint (kill (server, SIGKILL), ==, 0);
+  for (guint i = 0; i < futures->len; i++)
+    {
+      LokyFuture *future = g_ptr_array_index (futures, i);
+
+      g_assert_true (loky_future_wait (future, -1, NULL, NULL));
+      g_assert_cmpint (loky_future_get_state (future), ==, LOKY_FUTURE_STATE_SUCCEEDED);
+    }
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+}
+
+/* The server has not come to fork what is not wanted any more: the others are still to come of it. */
+static void
+fewer_workers_end_no_fork_server (LokyFixture *fixture, gconstpointer data)
+{
+  LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 2, "start-method", "forkserver", NULL);
+  g_autofree char *said G_GNUC_UNUSED = loky_fixture_call (executor, "demo.echo", "x");
+  g_autoptr (LokyFuture) busy = loky_fixture_submit (executor, "fault.obey", g_variant_new_string ("cancellable"));
+  g_autoptr (LokyFuture) second = NULL;
+  pid_t server = find_server ();
+
+  loky_fixture_wait_running (busy);
+  g_assert_cmpint (kill (server, SIGSTOP), ==, 0);
+  second = loky_fixture_submit (executor, "demo.echo", g_variant_new_string ("y"));
+  while (loky_executor_get_n_workers (executor) < 2)
+    g_usleep (1000);
+  g_object_set (executor, "max-workers", 1, NULL);
+  while (loky_executor_get_n_workers (executor) > 1)
+    g_usleep (1000);
+  /* Its end would be seen. */
+  g_usleep (400 * 1000);
+  g_assert_cmpint (kill (server, SIGCONT), ==, 0);
+  loky_future_cancel (busy);
+  g_assert_true (loky_future_wait (second, -1, NULL, NULL));
+  g_assert_cmpint (loky_future_get_state (second), ==, LOKY_FUTURE_STATE_SUCCEEDED);
+  g_assert_cmpint (find_server (), ==, server);
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+}
+
 /* One that crashes, hangs or starts threads when it is loaded costs a start, and the others are still served. */
 static void
 plugin_that_cannot_be_preloaded_is_left_to_the_workers (LokyFixture *fixture, gconstpointer data)
@@ -719,6 +775,9 @@ main (int argc, char **argv)
   LOKY_FIXTURE_ADD ("/loky/start/program-that-is-no-fork-server-is-told", program_that_is_no_fork_server_is_told);
   LOKY_FIXTURE_ADD ("/loky/start/fork-server-that-ends-slowly-is-told", fork_server_that_ends_slowly_is_told);
   LOKY_FIXTURE_ADD ("/loky/start/fork-server-that-dies-breaks-no-task", fork_server_that_dies_breaks_no_task);
+  LOKY_FIXTURE_ADD ("/loky/start/fork-server-that-takes-all-starts-with-it-loses-no-task",
+                    fork_server_that_takes_all_starts_with_it_loses_no_task);
+  LOKY_FIXTURE_ADD ("/loky/start/fewer-workers-end-no-fork-server", fewer_workers_end_no_fork_server);
   LOKY_FIXTURE_ADD ("/loky/start/stopped-fork-server-delays-only-the-status",
                     stopped_fork_server_delays_only_the_status);
   LOKY_FIXTURE_ADD ("/loky/start/stopped-fork-server-delays-no-shutdown",

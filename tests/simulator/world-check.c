@@ -106,6 +106,9 @@ world_check_kill (World *self, const WorldWorker *worker, LokyKillReason reason)
       WORLD_CHECK (self->has_killed || !worker->scheduling.has_served,
                    "worker %u is killed by a shutdown", worker->id);
       break;
+    case LOKY_KILL_SURPLUS:
+      WORLD_CHECK (!worker->scheduling.has_served, "worker %u is killed though it serves", worker->id);
+      break;
     case LOKY_KILL_BROKEN:
       WORLD_CHECK (loky_scheduler_is_broken (self->scheduler), "worker %u is killed as broken", worker->id);
       break;

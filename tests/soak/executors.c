@@ -97,6 +97,7 @@ typedef struct
   GPtrArray *futures;
   guint n_submitted, n_called;
   gboolean is_shut_down;
+  gboolean is_awaited; /* the end of that */
 } Backlog;
 
 static void
@@ -114,6 +115,17 @@ submitted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
                      (backlog->is_shut_down &&
                       g_error_matches (error, LOKY_ERROR, LOKY_ERROR_SHUT_DOWN)),
                  "a submission failed: %s", error->message);
+}
+
+static void
+shut_down_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Backlog *backlog = user_data;
+  g_autoptr (GError) error = NULL;
+
+  backlog->is_awaited = FALSE;
+  soak_expect (loky_executor_shutdown_finish (LOKY_EXECUTOR (source), result, &error),
+               "a shutdown failed: %s", error != NULL ? error->message : "");
 }
 
 /* Room is not given back twice, and not lost. */
@@ -154,7 +166,9 @@ submit_all (Backlog *backlog, GRand *random, GMainContext *context)
   if (g_rand_int_range (random, 0, 8) == 0)
     {
       backlog->is_shut_down = TRUE;
-      loky_executor_shutdown_async (backlog->executor, LOKY_SHUTDOWN_DRAIN, -1, NULL, NULL, NULL);
+      backlog->is_awaited = TRUE;
+      loky_executor_shutdown_async (backlog->executor, LOKY_SHUTDOWN_DRAIN, -1, NULL, shut_down_cb,
+                                    backlog);
     }
   while (backlog->n_called < backlog->n_submitted && g_get_monotonic_time () < end)
     if (!g_main_context_iteration (context, FALSE))
@@ -204,6 +218,19 @@ take_all (Backlog *backlog, GRand *random, GMainContext *context)
     }
 }
 
+/* What is not taken out of the context would keep it, and the executor. */
+static void
+await_shutdown (Backlog *backlog, GMainContext *context)
+{
+  gint64 end = g_get_monotonic_time () + soak_get_patience () * 1000;
+
+  while ((g_main_context_iteration (context, FALSE) || backlog->is_awaited) &&
+         g_get_monotonic_time () < end)
+    if (backlog->is_awaited)
+      g_usleep (200);
+  soak_expect (!backlog->is_awaited, "a shutdown did not end");
+}
+
 gpointer
 soak_run_backlog (gpointer data)
 {
@@ -231,8 +258,7 @@ soak_run_backlog (gpointer data)
           g_atomic_int_inc (&part->n_rounds);
         }
       soak_end_executor (random, executor);
-      while (g_main_context_iteration (context, FALSE))
-        ;
+      await_shutdown (&backlog, context);
     }
   g_main_context_pop_thread_default (context);
   g_main_context_unref (context);
