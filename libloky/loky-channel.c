@@ -126,7 +126,7 @@ close_socket (LokyChannel *self)
   /* Nothing more comes after the look. */
   shutdown (self->fd, SHUT_RDWR);
   if (self->memory_only && ioctl (self->fd, FIONREAD, &unread) == 0 && unread > 0)
-    loky_close_apart (loky_steal_fd (&self->fd));
+    loky_close_untrusted (loky_steal_fd (&self->fd));
   else
     loky_close_fd (&self->fd);
 }
@@ -723,7 +723,7 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
           if (self->memory_only && fcntl (fd, F_GET_SEALS) < 0 && !loky_close_is_pipe (fd))
             {
               /* Closing one that a hostile peer made may block, by SO_LINGER for one. */
-              loky_close_apart (fd);
+              loky_close_untrusted (fd);
               is_harmless = FALSE;
               continue;
             }

@@ -1,25 +1,172 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "loky-close-private.h"
 
+#include <pthread.h>
 #include <sys/stat.h>
 
+#include "loky-fork-guard-private.h"
 #include "loky-util-private.h"
 
-static gpointer
-close_cb (gpointer data)
+/* How many threads may be closing what workers sent: as many as one message can bring, and a few more. */
+#define MAX_CLOSERS 256
+
+/* How many descriptors may wait for one of them before nothing more is to be had from workers. */
+#define MAX_WAITING 64
+
+/* Held over fork(), so that a child finds the list whole. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static GArray *waiting; /* of int; lock */
+static guint n_closers; /* lock */
+
+/* --- of workers ------------------------------------------------------------------------------- */
+
+static void
+before_fork (void)
 {
-  close (GPOINTER_TO_INT (data));
+  pthread_mutex_lock (&lock);
+}
+
+static void
+after_fork_in_parent (void)
+{
+  pthread_mutex_unlock (&lock);
+}
+
+/* It has none of the threads, and the fork guard closes what waited. */
+static void
+after_fork_in_child (void)
+{
+  n_closers = 0;
+  if (waiting != NULL)
+    g_array_set_size (waiting, 0);
+  pthread_mutex_unlock (&lock);
+}
+
+static void
+watch_forks (void)
+{
+  static gsize once;
+
+  if (g_once_init_enter (&once))
+    {
+      pthread_atfork (before_fork, after_fork_in_parent, after_fork_in_child);
+      g_once_init_leave (&once, 1);
+    }
+}
+
+static void
+add_waiting_locked (int fd)
+{
+  if (waiting == NULL)
+    waiting = g_array_new (FALSE, FALSE, sizeof (int));
+  g_array_append_val (waiting, fd);
+}
+
+/* -1: there is none, and the thread that asks does not count any more. */
+static int
+take_waiting (void)
+{
+  int fd = -1;
+
+  pthread_mutex_lock (&lock);
+  if (waiting != NULL && waiting->len > 0)
+    {
+      fd = g_array_index (waiting, int, 0);
+      g_array_remove_index (waiting, 0);
+    }
+  else
+    n_closers--;
+  pthread_mutex_unlock (&lock);
+  return fd;
+}
+
+static gpointer
+closer_cb (gpointer data)
+{
+  int fd = GPOINTER_TO_INT (data);
+
+  do
+    {
+      /* Not the other way round: the number may be another's as soon as it is closed. */
+      loky_fork_guard_remove (fd);
+      close (fd);
+      fd = take_waiting ();
+    }
+  while (fd >= 0);
   return NULL;
 }
 
-gboolean
-loky_close_apart (int fd)
+static void
+warn_once (void)
 {
-  GThread *thread = g_thread_try_new ("loky-close", close_cb, GINT_TO_POINTER (fd), NULL);
+  static gint is_told; /* atomic */
+
+  if (g_atomic_int_compare_and_exchange (&is_told, FALSE, TRUE))
+    g_warning ("Descriptors that workers sent cannot be closed, since that blocks, and stay open for now");
+}
+
+/* FALSE: no thread can be had. */
+static gboolean
+start_closer (int fd)
+{
+  GThread *thread = g_thread_try_new ("loky-close", closer_cb, GINT_TO_POINTER (fd), NULL);
 
   if (thread != NULL)
     g_thread_unref (thread);
   return thread != NULL;
+}
+
+void
+loky_close_untrusted (int fd)
+{
+  gboolean is_done;
+
+  if (fd < 0)
+    return;
+  if (loky_close_is_memory (fd))
+    {
+      loky_fork_guard_remove (fd);
+      close (fd);
+      return;
+    }
+  watch_forks ();
+  loky_fork_guard_add (fd);
+  pthread_mutex_lock (&lock);
+  is_done = n_closers < MAX_CLOSERS;
+  if (is_done)
+    n_closers++;
+  else
+    add_waiting_locked (fd);
+  pthread_mutex_unlock (&lock);
+  if (is_done && !start_closer (fd))
+    {
+      pthread_mutex_lock (&lock);
+      n_closers--;
+      add_waiting_locked (fd);
+      pthread_mutex_unlock (&lock);
+      is_done = FALSE;
+    }
+  if (!is_done)
+    warn_once ();
+}
+
+gboolean
+loky_close_is_overrun (void)
+{
+  gboolean is_overrun;
+
+  pthread_mutex_lock (&lock);
+  is_overrun = waiting != NULL && waiting->len > MAX_WAITING;
+  pthread_mutex_unlock (&lock);
+  return is_overrun;
+}
+
+/* --- what it is ------------------------------------------------------------------------------- */
+
+gboolean
+loky_close_is_memory (int fd)
+{
+  return fcntl (fd, F_GET_SEALS) >= 0;
 }
 
 /* What the kernel remembers is enough: a file system of somebody's own is not asked, and cannot
@@ -54,17 +201,34 @@ get_device_of_pipes (void)
 gboolean
 loky_close_is_pipe (int fd)
 {
-  guint64 device;
+  guint64 device = get_device_of_pipes ();
 
-  if (fcntl (fd, F_GETPIPE_SZ) < 0)
-    return FALSE;
-  device = get_device_of_pipes ();
   return device != 0 && get_device (fd) == device;
+}
+
+/* --- of others -------------------------------------------------------------------------------- */
+
+static gpointer
+close_cb (gpointer data)
+{
+  close (GPOINTER_TO_INT (data));
+  return NULL;
+}
+
+/* FALSE: there is no thread, and @fd is still open. */
+static gboolean
+close_apart (int fd)
+{
+  GThread *thread = g_thread_try_new ("loky-close", close_cb, GINT_TO_POINTER (fd), NULL);
+
+  if (thread != NULL)
+    g_thread_unref (thread);
+  return thread != NULL;
 }
 
 void
 loky_close_trusted (int fd)
 {
-  if (fcntl (fd, F_GET_SEALS) >= 0 || fcntl (fd, F_GETPIPE_SZ) >= 0 || !loky_close_apart (fd))
+  if (loky_close_is_memory (fd) || fcntl (fd, F_GETPIPE_SZ) >= 0 || !close_apart (fd))
     close (fd);
 }

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "loky-close-private.h"
 #include "loky-error.h"
 #include "loky-fork-guard-private.h"
 #include "loky-init-private.h"
@@ -54,10 +55,17 @@ want_write_cb (gpointer user_data, gboolean want_write)
   epoll_ctl (worker->pool->channels_fd, EPOLL_CTL_MOD, loky_channel_get_fd (worker->channel), &event);
 }
 
-/* What is left for a worker whose descriptors could not all be had. */
+/* What is left for a worker whose descriptors could not all be had. None is started that would send more of what
+ * cannot be closed. */
 static gboolean
 take_descriptors (LokyPool *self, GError **error)
 {
+  if (loky_close_is_overrun ())
+    {
+      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
+                           "A worker cannot be started: too many descriptors that workers sent cannot be closed");
+      return FALSE;
+    }
   if (!loky_pool_fill_spare (self))
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A worker cannot be started: %s",
