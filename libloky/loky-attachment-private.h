@@ -25,8 +25,9 @@ GObject *loky_attachment_lookup (gint32 handle);
 /* Over what a peer sent, after checking it. Takes over @fd. */
 GObject *loky_attachment_new_received (int fd, const LokyBufferRecord *record, GError **error);
 
-/* For one that came from a peer that is not trusted: no descriptor, and loky_buffer_check_whole(). */
-gboolean loky_attachment_check_whole (GObject *object, GError **error);
+/* For one that came from a peer that is not trusted: no descriptor unless they are accepted, and
+ * loky_buffer_check_whole(). */
+gboolean loky_attachment_check_whole (GObject *object, gboolean accepts_descriptors, GError **error);
 
 gint32 loky_attachment_get_handle (GObject *object);
 
@@ -50,11 +51,14 @@ gboolean loky_attachment_collect (GVariant *value,
                                   GPtrArray **attachments,
                                   GError **error);
 
-/* The same for a result, which must refer to no descriptor: LOKY_ERROR_INVALID_RESULT. */
+/* The same for a result, which must refer to no descriptor, or to none of a kind that is not accepted:
+ * LOKY_ERROR_INVALID_RESULT. */
 gboolean loky_attachment_collect_result (GVariant *value,
                                          GPtrArray *received,
+                                         gboolean accepts_descriptors,
                                          GPtrArray **attachments,
                                          GError **error);
-gboolean loky_attachment_check_result (GObject *object, GError **error);
+/* Makes one ready to be sent with a result. */
+gboolean loky_attachment_prepare_result (GObject *object, gboolean accepts_descriptors, GError **error);
 
 G_END_DECLS

@@ -21,6 +21,14 @@ typedef struct
   GWeakRef weak;
 } Live;
 
+/* Where it goes. */
+typedef enum
+{
+  DIRECTION_ARGUMENTS,
+  DIRECTION_RESULT,
+  DIRECTION_ACCEPTED, /* with a result, of which descriptors are accepted */
+} Direction;
+
 static GMutex live_lock;
 static GHashTable *live_objects;
 
@@ -142,10 +150,13 @@ loky_attachment_new_received (int fd, const LokyBufferRecord *record, GError **e
 }
 
 gboolean
-loky_attachment_check_whole (GObject *object, GError **error)
+loky_attachment_check_whole (GObject *object, gboolean accepts_descriptors, GError **error)
 {
   if (LOKY_IS_DESCRIPTOR (object))
     {
+      /* What it is the channel has looked at. */
+      if (accepts_descriptors)
+        return TRUE;
       g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "A descriptor came with a result");
       return FALSE;
     }
@@ -239,19 +250,29 @@ loky_attachment_find (GPtrArray *attachments, gint32 handle, GType type, GError 
 }
 
 gboolean
-loky_attachment_check_result (GObject *object, GError **error)
+loky_attachment_prepare_result (GObject *object, gboolean accepts_descriptors, GError **error)
 {
   if (!LOKY_IS_DESCRIPTOR (object))
-    return TRUE;
+    return loky_attachment_seal (object, error);
+  if (accepts_descriptors)
+    return loky_descriptor_prepare_result (LOKY_DESCRIPTOR (object), error);
   g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
-                       "A descriptor can be sent with the arguments of a task only, not with a result");
+                       "A descriptor can be sent with a result only if the executor accepts them (accept-descriptors)");
   return FALSE;
+}
+
+static gboolean
+prepare (Direction direction, GObject *object, GError **error)
+{
+  return direction == DIRECTION_ARGUMENTS
+             ? loky_attachment_seal (object, error)
+             : loky_attachment_prepare_result (object, direction == DIRECTION_ACCEPTED, error);
 }
 
 static gboolean
 collect_one (gint32 handle,
              GPtrArray *received,
-             gboolean is_result,
+             Direction direction,
              GPtrArray **attachments,
              GError **error)
 {
@@ -264,7 +285,7 @@ collect_one (gint32 handle,
     found = loky_attachment_lookup (handle);
   if (found == NULL)
     return fail_unknown (error, handle, "object");
-  if ((is_result && !loky_attachment_check_result (found, error)) || !loky_attachment_seal (found, error))
+  if (!prepare (direction, found, error))
     return FALSE;
 
   if (*attachments == NULL)
@@ -306,20 +327,20 @@ loky_attachment_is_in (GVariant *value)
 static gboolean
 collect (GVariant *value,
          GPtrArray *received,
-         gboolean is_result,
+         Direction direction,
          GPtrArray **attachments,
          GError **error)
 {
   if (!may_hold_handles (g_variant_get_type_string (value)))
     return TRUE;
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_HANDLE))
-    return collect_one (g_variant_get_handle (value), received, is_result, attachments, error);
+    return collect_one (g_variant_get_handle (value), received, direction, attachments, error);
 
   for (gsize i = 0; i < g_variant_n_children (value); i++)
     {
       g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
 
-      if (!collect (child, received, is_result, attachments, error))
+      if (!collect (child, received, direction, attachments, error))
         return FALSE;
     }
   return TRUE;
@@ -328,14 +349,14 @@ collect (GVariant *value,
 static gboolean
 collect_all (GVariant *value,
              GPtrArray *received,
-             gboolean is_result,
+             Direction direction,
              GPtrArray **attachments,
              GError **error)
 {
   g_autoptr (GPtrArray) found = NULL;
 
   *attachments = NULL;
-  if (!collect (value, received, is_result, &found, error))
+  if (!collect (value, received, direction, &found, error))
     return FALSE;
   *attachments = g_steal_pointer (&found);
   return TRUE;
@@ -347,14 +368,16 @@ loky_attachment_collect (GVariant *value,
                          GPtrArray **attachments,
                          GError **error)
 {
-  return collect_all (value, received, FALSE, attachments, error);
+  return collect_all (value, received, DIRECTION_ARGUMENTS, attachments, error);
 }
 
 gboolean
 loky_attachment_collect_result (GVariant *value,
                                 GPtrArray *received,
+                                gboolean accepts_descriptors,
                                 GPtrArray **attachments,
                                 GError **error)
 {
-  return collect_all (value, received, TRUE, attachments, error);
+  return collect_all (value, received, accepts_descriptors ? DIRECTION_ACCEPTED : DIRECTION_RESULT, attachments,
+                      error);
 }

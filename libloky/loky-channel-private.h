@@ -49,6 +49,7 @@ typedef struct
   const guint8 *body;
   int fds[LOKY_FRAME_MAX_FDS];
   gboolean has_lost_fds; /* this process had no room for them: all of @fds are -1 */
+  gboolean is_untrusted; /* as its channel: @fds may be such whose closing blocks */
 } LokyFrame;
 
 /* A value that could not be put into shared memory, and so was not sent. */
@@ -71,9 +72,10 @@ void loky_channel_set_want_write (LokyChannel *self,
 /* What is sent, empty, in the place of a value that cannot be; 0, as it is at first: nothing. */
 void loky_channel_set_substitute (LokyChannel *self, guint8 type);
 
-/* The other end is not trusted: of descriptors only memory that can be sealed, and pipes, are taken. Any other is
- * an error of the read, and closed by a thread of its own. */
-void loky_channel_set_memory_only (LokyChannel *self);
+/* The other end is not trusted: of descriptors only memory that can be sealed, and pipes, are taken, and with
+ * @accepts_descriptors what loky_foreign_check() passes. Any other is an error of the read. None is closed here that
+ * could block. */
+void loky_channel_set_untrusted (LokyChannel *self, gboolean accepts_descriptors);
 
 LokySegmentPool *loky_channel_get_segments (LokyChannel *self);
 

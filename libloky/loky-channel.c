@@ -9,6 +9,8 @@
 #include "loky-attachment-private.h"
 #include "loky-close-private.h"
 #include "loky-error.h"
+#include "loky-foreign-private.h"
+#include "loky-fork-guard-private.h"
 #include "loky-util-private.h"
 
 #define READ_SIZE (16u << 10)
@@ -58,7 +60,8 @@ struct _LokyChannel
   gpointer want_write_data;
 
   /* the reader's */
-  gboolean memory_only;
+  gboolean is_untrusted;
+  gboolean accepts_descriptors; /* of any kind that is safe to have */
   gboolean is_drained; /* the last read took all there was */
   guint64 n_received;  /* bytes */
   guint8 *input;
@@ -125,10 +128,27 @@ close_socket (LokyChannel *self)
 
   /* Nothing more comes after the look. */
   shutdown (self->fd, SHUT_RDWR);
-  if (self->memory_only && ioctl (self->fd, FIONREAD, &unread) == 0 && unread > 0)
+  if (self->is_untrusted && ioctl (self->fd, FIONREAD, &unread) == 0 && unread > 0)
     loky_close_untrusted (loky_steal_fd (&self->fd));
   else
     loky_close_fd (&self->fd);
+}
+
+static void
+close_received (int *fd, gboolean is_untrusted)
+{
+  if (is_untrusted)
+    loky_close_untrusted (loky_steal_fd (fd));
+  else
+    loky_close_fd (fd);
+}
+
+static void
+drop_descriptors (LokyChannel *self)
+{
+  for (guint i = 0; i < self->input_fds->len; i++)
+    close_received (&g_array_index (self->input_fds, int, i), self->is_untrusted);
+  g_array_set_size (self->input_fds, 0);
 }
 
 void
@@ -141,8 +161,7 @@ loky_channel_free (LokyChannel *self)
   clear_items (&self->outbox);
   clear_items (&self->sending);
   g_clear_pointer (&self->spare, item_free);
-  for (guint i = 0; i < self->input_fds->len; i++)
-    loky_close_fd (&g_array_index (self->input_fds, int, i));
+  drop_descriptors (self);
   g_array_unref (self->input_fds);
   g_free (self->input);
   loky_segment_pool_clear (&self->segments);
@@ -172,9 +191,10 @@ loky_channel_set_substitute (LokyChannel *self, guint8 type)
 }
 
 void
-loky_channel_set_memory_only (LokyChannel *self)
+loky_channel_set_untrusted (LokyChannel *self, gboolean accepts_descriptors)
 {
-  self->memory_only = TRUE;
+  self->is_untrusted = TRUE;
+  self->accepts_descriptors = accepts_descriptors;
 }
 
 LokySegmentPool *
@@ -692,20 +712,47 @@ make_room (LokyChannel *self)
     }
 }
 
-static void
-drop_descriptors (LokyChannel *self)
+static gboolean
+may_be_kept (LokyChannel *self, int fd, GError **error)
 {
-  for (guint i = 0; i < self->input_fds->len; i++)
-    loky_close_fd (&g_array_index (self->input_fds, int, i));
-  g_array_set_size (self->input_fds, 0);
+  if (!self->is_untrusted || loky_close_is_memory (fd) || loky_close_is_pipe (fd))
+    return TRUE;
+  if (!self->accepts_descriptors)
+    g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+                         "A descriptor was sent that is no memory that can be sealed, and no pipe");
+  else if (loky_close_is_overrun ())
+    g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+                         "A descriptor was sent while too many that were sent before cannot be closed");
+  else
+    return loky_foreign_check (fd, LOKY_ERROR_PROTOCOL, error);
+  return FALSE;
+}
+
+/* As loky_fd_above_standard(), but closing may block. */
+static int
+move_above_standard (LokyChannel *self, int fd)
+{
+  int moved = fd;
+
+  if (!self->accepts_descriptors || loky_close_is_memory (fd) || loky_close_is_pipe (fd))
+    return loky_fd_above_standard (fd);
+  if (fd <= STDERR_FILENO)
+    {
+      moved = fcntl (fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+      loky_close_untrusted (fd);
+    }
+  /* Who takes it over keeps it there: a forked copy of this process does not have it. */
+  loky_fork_guard_add (moved);
+  return moved;
 }
 
 /* The descriptors that came are queued: a frame takes as many as its header says, in order. */
 static gboolean
 take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
 {
-  gboolean is_harmless = TRUE;
+  g_autoptr (GError) refusal = NULL;
   gsize n_received = 0;
+  gboolean is_lost = (message->msg_flags & MSG_CTRUNC) != 0;
 
   for (struct cmsghdr *header = CMSG_FIRSTHDR (message); header != NULL;
        header = CMSG_NXTHDR (message, header))
@@ -720,21 +767,20 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
           int fd;
 
           memcpy (&fd, CMSG_DATA (header) + i * sizeof (int), sizeof (int));
-          if (self->memory_only && fcntl (fd, F_GET_SEALS) < 0 && !loky_close_is_pipe (fd))
+          if (refusal != NULL || !may_be_kept (self, fd, &refusal))
             {
               /* Closing one that a hostile peer made may block, by SO_LINGER for one. */
               loky_close_untrusted (fd);
-              is_harmless = FALSE;
               continue;
             }
-          fd = loky_fd_above_standard (fd);
+          fd = move_above_standard (self, fd);
+          is_lost |= fd < 0;
           g_array_append_val (self->input_fds, fd);
         }
     }
-  if (!is_harmless)
+  if (refusal != NULL)
     {
-      g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
-                           "A descriptor was sent that is no memory that can be sealed, and no pipe");
+      g_propagate_error (error, g_steal_pointer (&refusal));
       return FALSE;
     }
   if (n_received > LOKY_FRAME_MAX_FDS)
@@ -743,7 +789,7 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
                            "More descriptors were sent at once than a frame may have");
       return FALSE;
     }
-  if ((message->msg_flags & MSG_CTRUNC) != 0)
+  if (is_lost)
     {
       /* One read takes the descriptors of one frame, which are of no use without those that are lost. */
       self->has_lost_fds = TRUE;
@@ -829,6 +875,7 @@ loky_channel_next_frame (LokyChannel *self, LokyFrame *frame, GError **error)
                               error);
   if (status != LOKY_FRAME_COMPLETE)
     return status;
+  frame->is_untrusted = self->is_untrusted;
   frame->has_lost_fds = self->has_lost_fds && frame->header.n_fds > 0;
   if (frame->has_lost_fds)
     {
@@ -857,5 +904,5 @@ void
 loky_frame_close_fds (LokyFrame *frame)
 {
   for (guint i = 0; i < frame->header.n_fds; i++)
-    loky_close_fd (&frame->fds[i]);
+    close_received (&frame->fds[i], frame->is_untrusted);
 }

@@ -8,7 +8,7 @@
 
 G_BEGIN_DECLS
 
-/* Over what the application sent. Takes over @fd. */
+/* Over what the other side sent. Takes over @fd, which may be anything: it is closed by loky_close_untrusted(). */
 LokyDescriptor *
 loky_descriptor_new_received (int fd, const LokyBufferRecord *record, GError **error);
 
@@ -16,5 +16,12 @@ loky_descriptor_new_received (int fd, const LokyBufferRecord *record, GError **e
  */
 int loky_descriptor_get_fd (LokyDescriptor *self);
 gboolean loky_descriptor_check_sendable (LokyDescriptor *self, GError **error);
+
+/* In a worker: it is to go with a result, and cannot be taken any more. LOKY_ERROR_INVALID_RESULT if the application
+ * would not accept it. */
+gboolean loky_descriptor_prepare_result (LokyDescriptor *self, GError **error);
+
+/* How many there are that were received and not taken. */
+guint loky_descriptor_count_received (void);
 
 G_END_DECLS

@@ -4,6 +4,7 @@
 #include "loky-attachment-private.h"
 #include "loky-close-private.h"
 #include "loky-error.h"
+#include "loky-foreign-private.h"
 #include "loky-fork-guard-private.h"
 #include "loky-tsan-private.h"
 #include "loky-util-private.h"
@@ -18,7 +19,7 @@ typedef enum
 /**
  * LokyDescriptor:
  *
- * A file descriptor that goes to a task: a socket, a pipe, an open file.
+ * A file descriptor that goes to a task, or comes with its result: a socket, a pipe, an open file.
  *
  * Make one, which has a copy (`dup()`) of the descriptor, and refer to it in the arguments of a
  * task by [method@Loky.Descriptor.to_variant]. The task finds it with
@@ -27,8 +28,13 @@ typedef enum
  * closed after it. A #GSocket, a #GSocketConnection or a #GUnixFDList can be given to
  * [method@Loky.Executor.submit_values] as it is.
  *
- * Descriptors go to workers only. A result that refers to one is an error, as the application does
- * not trust what comes from a worker: closing what it was given could block it.
+ * A result can refer to descriptors if the executor was made with
+ * [property@Loky.Executor:accept-descriptors]. It is off by default, as the application does not
+ * trust what comes from a worker: closing what it was given could block it. The task refers to one
+ * that it has made, or was given, by [method@Loky.TaskContext.add_descriptor] or as a value by
+ * [method@Loky.TaskContext.reduce_value]; the application finds it with
+ * [method@Loky.Future.lookup_descriptor] and takes it. What is not taken is closed some time after
+ * the future is gone, by a thread of libloky's own.
  *
  * The object must be alive when the task that refers to it is submitted; libloky keeps it from
  * there until the task has ended, since it may have to be sent again. What is last in an open file
@@ -38,7 +44,7 @@ typedef enum
  * A copy of the application that was made by `fork()` does not have the descriptor.
  *
  * One that was made, or that was referred to by [method@Loky.Descriptor.to_variant], can be used
- * from any thread; one that a task was given by one thread at a time.
+ * from any thread; one that was received by one thread at a time.
  *
  * Since: 1.0
  */
@@ -48,10 +54,13 @@ struct _LokyDescriptor
 
   int fd;
   gint32 handle;
-  gint state;         /* atomic */
+  gint state;           /* atomic */
+  gboolean is_received; /* counted until it is taken */
   gboolean is_listed; /* among the live ones */
   guint fork_generation;
 };
+
+static gint n_received; /* atomic; of those that were received and not taken */
 
 G_DEFINE_FINAL_TYPE (LokyDescriptor, loky_descriptor, G_TYPE_OBJECT)
 
@@ -72,9 +81,16 @@ loky_descriptor_finalize (GObject *object)
   /* A child has lost it, and its number may be somebody else's. */
   if (self->fd >= 0 && self->state != STATE_TAKEN && is_of_this_process (self))
     {
-      loky_fork_guard_remove (self->fd);
-      loky_close_trusted (self->fd);
+      if (self->is_received)
+        loky_close_untrusted (self->fd);
+      else
+        {
+          loky_fork_guard_remove (self->fd);
+          loky_close_trusted (self->fd);
+        }
     }
+  if (self->is_received && self->state != STATE_TAKEN)
+    g_atomic_int_add (&n_received, -1);
 
   G_OBJECT_CLASS (loky_descriptor_parent_class)->finalize (object);
 }
@@ -153,11 +169,13 @@ loky_descriptor_new_received (int fd, const LokyBufferRecord *record, GError **e
     {
       g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
                            "A descriptor was received that is not what it is said to be");
-      loky_close_trusted (fd);
+      loky_close_untrusted (fd);
       return NULL;
     }
   self = g_object_new (LOKY_TYPE_DESCRIPTOR, NULL);
   take_over (self, fd);
+  self->is_received = TRUE;
+  g_atomic_int_inc (&n_received);
   self->handle = record->handle;
   return self;
 }
@@ -179,7 +197,7 @@ check_open (LokyDescriptor *self, GError **error)
                          "A descriptor cannot be used in a child of the process that has it");
   else if (g_atomic_int_get (&self->state) == STATE_TAKEN)
     g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
-                         "The descriptor was taken already: an argument can be taken once");
+                         "The descriptor was taken already, which is possible once");
   else
     return TRUE;
   return FALSE;
@@ -195,6 +213,21 @@ loky_descriptor_check_sendable (LokyDescriptor *self, GError **error)
   g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
                        "A descriptor is sent on by what loky_descriptor_to_variant() makes of it");
   return FALSE;
+}
+
+gboolean
+loky_descriptor_prepare_result (LokyDescriptor *self, GError **error)
+{
+  if (!check_open (self, error) || !loky_foreign_check (self->fd, LOKY_ERROR_INVALID_RESULT, error))
+    return FALSE;
+  g_atomic_int_compare_and_exchange (&self->state, STATE_RECEIVED, STATE_SENDABLE);
+  return loky_descriptor_check_sendable (self, error);
+}
+
+guint
+loky_descriptor_count_received (void)
+{
+  return (guint) g_atomic_int_get (&n_received);
 }
 
 /**
@@ -220,13 +253,13 @@ loky_descriptor_dup_fd (LokyDescriptor *self, GError **error)
 
 /**
  * loky_descriptor_steal_fd:
- * @self: a descriptor that a task was given
+ * @self: a descriptor that a task was given, or that came with a result
  * @error: return location for an error
  *
  * Takes a descriptor out of its object: from then on it is the caller's to close.
  *
  * It can be taken once. One that was made in this process, or that is sent on, stays its object's;
- * use [method@Loky.Descriptor.dup_fd] there.
+ * use [method@Loky.Descriptor.dup_fd] there. To close one that came with a result may block.
  *
  * Returns: a file descriptor, with close-on-exec; -1 with %LOKY_ERROR_INVALID_ARGUMENT if it was
  * taken already or cannot be, or with %LOKY_ERROR_FORKED in a child of the process that has the
@@ -248,6 +281,7 @@ loky_descriptor_steal_fd (LokyDescriptor *self, GError **error)
           "A descriptor that can be sent stays that of its object: it can be copied");
       return -1;
     }
+  g_atomic_int_add (&n_received, -1);
   loky_fork_guard_remove (self->fd);
   return self->fd;
 }
@@ -292,8 +326,8 @@ list_received (LokyDescriptor *self, GError **error)
  *
  * Makes a value of type `h` that refers to a descriptor.
  *
- * The value can stand anywhere in the arguments of a task. It does not keep the descriptor alive;
- * submitting the task does. A task that has an executor of its own may pass on one of its arguments
+ * The value can stand anywhere in the arguments of a task, or in a result that may refer to descriptors.
+ * It does not keep the descriptor alive; submitting the task does. A task that has an executor of its own may pass on one of its arguments
  * by this; it cannot be taken then.
  *
  * Returns: (transfer full): a value, not floating; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the

@@ -246,6 +246,14 @@ loky_executor_config_class_init (LokyExecutorConfigClass *klass)
    */
 
   /**
+   * LokyExecutorConfig:accept-descriptors:
+   *
+   * As [property@Loky.Executor:accept-descriptors].
+   *
+   * Since: 1.0
+   */
+
+  /**
    * LokyExecutorConfig:serializer:
    *
    * As [property@Loky.Executor:serializer].

@@ -304,6 +304,25 @@ loky_executor_settings_make_specs (GParamSpec **specs, GParamFlags settable, GPa
    */
   specs[LOKY_SETTING_MAX_BACKLOG]
       = g_param_spec_uint ("max-backlog", NULL, NULL, 0, G_MAXUINT, 0, constant);
+
+  /**
+   * LokyExecutor:accept-descriptors:
+   *
+   * Whether results may refer to file descriptors ([class@Loky.Descriptor]).
+   *
+   * Otherwise a task that returns one fails with %LOKY_ERROR_INVALID_RESULT, and a worker that sends one all the same
+   * is killed. Sockets, pipes, memory, and files, folders and FIFOs are accepted, those of file systems only that are
+   * mounted in the namespace of the application and not served by a program (FUSE), which could keep waiting whoever
+   * closes the file.
+   *
+   * Turn it on only if the tasks can be trusted so far: what the application takes may block it later, by
+   * `close()` at the latest, as a socket that lingers does. libloky itself does not wait for it: what nobody
+   * takes is closed by threads of its own, of which there are 256 at the most.
+   *
+   * Since: 1.0
+   */
+  specs[LOKY_SETTING_ACCEPT_DESCRIPTORS]
+      = g_param_spec_boolean ("accept-descriptors", NULL, NULL, FALSE, constant);
 }
 
 void

@@ -271,6 +271,9 @@ apply_setting (LokyExecutor *self, LokySetting setting, const GValue *value)
     case LOKY_SETTING_MAX_BACKLOG:
       loky_pool_set_max_backlog (self->pool, g_value_get_uint (value));
       break;
+    case LOKY_SETTING_ACCEPT_DESCRIPTORS:
+      loky_pool_set_accepts_descriptors (self->pool, g_value_get_boolean (value));
+      break;
     case LOKY_SETTING_MAX_WORKERS:
       loky_pool_set_max_workers (self->pool, count_workers (g_value_get_uint (value)));
       break;

@@ -14,7 +14,7 @@
 G_BEGIN_DECLS
 
 #define LOKY_FRAME_MAGIC 0x594b4f4cu /* "LOKY" */
-#define LOKY_FRAME_VERSION 8
+#define LOKY_FRAME_VERSION 9
 #define LOKY_FRAME_HEADER_SIZE 24
 
 /* Larger values travel in shared memory, so that a length from a hostile peer cannot make the

@@ -903,6 +903,30 @@ loky_future_lookup_synchronizer (LokyFuture *self, gint32 handle, GType type, GE
 }
 
 /**
+ * loky_future_lookup_descriptor:
+ * @self: a future that succeeded
+ * @handle: a handle in its result
+ * @error: return location for an error
+ *
+ * Finds a descriptor that the result refers to by a value of type `h`, which it can if the executor was made with
+ * [property@Loky.Executor:accept-descriptors].
+ *
+ * It is open as long as the future or the object lives, unless [method@Loky.Descriptor.steal_fd] has taken it.
+ *
+ * Returns: (transfer full): the descriptor; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the result holds no such
+ *   handle of a descriptor
+ *
+ * Since: 1.0
+ */
+LokyDescriptor *
+loky_future_lookup_descriptor (LokyFuture *self, gint32 handle, GError **error)
+{
+  g_return_val_if_fail (is_submitted (self), NULL);
+
+  return lookup (self, handle, LOKY_TYPE_DESCRIPTOR, error);
+}
+
+/**
  * loky_future_lookup_resource:
  * @self: a future that succeeded
  * @value: a value in its result that [method@Loky.TaskContext.add_resource] has made

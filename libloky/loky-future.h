@@ -8,6 +8,7 @@
 #include <gio/gio.h>
 
 #include "loky-buffer.h"
+#include "loky-descriptor.h"
 #include "loky-enums.h"
 #include "loky-resource.h"
 #include "loky-synchronizer.h"
@@ -72,6 +73,10 @@ GError *loky_future_dup_error (LokyFuture *self) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
 LokyBuffer *loky_future_lookup_buffer (LokyFuture *self, gint32 handle, GError **error)
+    G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
+LokyDescriptor *loky_future_lookup_descriptor (LokyFuture *self, gint32 handle, GError **error)
     G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0

@@ -39,8 +39,8 @@ typedef enum
 } LokyMessageType;
 
 /* version, worker id, slots, plugin path, refused, initializer, its arguments, memory growth limit, check interval,
- * environment, CPUs */
-#define LOKY_MESSAGE_SETUP_TYPE "(suuaaya(tttss)smvtxasau)"
+ * environment, CPUs, whether descriptors are accepted with results */
+#define LOKY_MESSAGE_SETUP_TYPE "(suuaaya(tttss)smvtxasaub)"
 #define LOKY_MESSAGE_NAME_TYPE "(s)"
 #define LOKY_MESSAGE_TASK_NAME_TYPE "(sst)" /* task, serializer (empty: the default), memory limit (0: none) */
 #define LOKY_MESSAGE_NAME_TYPE_BORROWED "(&s)"
@@ -70,7 +70,7 @@ typedef enum
 #define LOKY_TASK_N_OUTPUTS 2
 
 /* What a record is of: a buffer, a synchronizer, the condition with the number part - LOKY_PART_CONDITION of a lock, a
- * descriptor, which goes to the worker only, or a hold on a resource. */
+ * descriptor, which comes from a worker only where that was told so, or a hold on a resource. */
 #define LOKY_PART_BUFFER 0
 #define LOKY_PART_WHOLE 1
 #define LOKY_PART_CONDITION 2

@@ -31,11 +31,14 @@ typedef struct
 
 /* In the parent: takes what a checked message holds. @fds are those of its frame: those of buffers are
  * stolen, that is set to -1. Copies out of the segment, which the caller then closes and releases, into
- * memory of @blocks, through @view, which is that of the sender (nullable). */
+ * memory of @blocks, through @view, which is that of the sender (nullable). With @accepts_descriptors those of a
+ * LokyDescriptor may be anything, and are not looked at; so many that the process would run out of them are
+ * LOKY_ERROR_RESOURCES. */
 LokyPayload *loky_payload_new_received (const LokyValueMessage *message,
                                         int *fds,
                                         LokyBlockCache *blocks,
                                         LokySegmentView *view,
+                                        gboolean accepts_descriptors,
                                         GError **error);
 LokyPayload *loky_payload_ref (LokyPayload *self);
 void loky_payload_unref (LokyPayload *self);

@@ -3,9 +3,12 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "loky-attachment-private.h"
+#include "loky-close-private.h"
+#include "loky-descriptor-private.h"
 #include "loky-error.h"
 #include "loky-memory-private.h"
 #include "loky-util-private.h"
@@ -117,12 +120,46 @@ read_segment (int fd, guint64 size, LokyBlockCache *blocks, LokySegmentView *vie
 }
 
 static gboolean
-check_buffers (GPtrArray *buffers, GError **error)
+check_buffers (GPtrArray *buffers, gboolean accepts_descriptors, GError **error)
 {
   for (guint i = 0; buffers != NULL && i < buffers->len; i++)
-    if (!loky_attachment_check_whole (g_ptr_array_index (buffers, i), error))
+    if (!loky_attachment_check_whole (g_ptr_array_index (buffers, i), accepts_descriptors, error))
       return FALSE;
   return TRUE;
+}
+
+/* Half of what the process may have open is left to others. */
+static gboolean
+has_room_for_descriptors (guint n, GError **error)
+{
+  struct rlimit limit;
+
+  if (n == 0 || getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+      n + loky_descriptor_count_received () <= limit.rlim_cur / 2)
+    return TRUE;
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
+               "The result cannot be received: %u descriptors of other results have not been taken",
+               loky_descriptor_count_received ());
+  return FALSE;
+}
+
+/* Only where a descriptor of any kind is due there may be one: of others more is asked, which may block. */
+static gboolean
+check_kinds (const LokyValueMessage *message, const int *fds, GError **error)
+{
+  guint first = message->place == LOKY_PLACE_SEGMENT ? 1 : 0;
+  gboolean is_sound = first == 0 || loky_close_is_memory (fds[0]);
+  guint n_descriptors = 0;
+
+  for (guint i = 0; i < message->n_buffers && is_sound; i++)
+    if (message->buffers[i].part == LOKY_PART_DESCRIPTOR)
+      n_descriptors++;
+    else
+      is_sound = loky_close_is_memory (fds[first + i]) || loky_close_is_pipe (fds[first + i]);
+  if (is_sound)
+    return has_room_for_descriptors (n_descriptors, error);
+  g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "A descriptor was sent in place of memory");
+  return FALSE;
 }
 
 /* One allocation holds the structure, the data of a small value (aligned to 16 bytes) and the
@@ -132,6 +169,7 @@ loky_payload_new_received (const LokyValueMessage *message,
                            int *fds,
                            LokyBlockCache *blocks,
                            LokySegmentView *view,
+                           gboolean accepts_descriptors,
                            GError **error)
 {
   gsize type_size = strlen (message->type) + 1;
@@ -141,7 +179,9 @@ loky_payload_new_received (const LokyValueMessage *message,
   LokyPayloadBlock *block = NULL;
   LokyPayload *self;
 
-  if (!loky_payload_take_buffers (message, fds, &buffers, error) || !check_buffers (buffers, error))
+  if ((accepts_descriptors && !check_kinds (message, fds, error)) ||
+      !loky_payload_take_buffers (message, fds, &buffers, error) ||
+      !check_buffers (buffers, accepts_descriptors, error))
     return NULL;
   if (message->place == LOKY_PLACE_SEGMENT)
     {

@@ -159,6 +159,7 @@ struct _LokyPool
   gint64 heartbeat;     /* ms; -1: none */
   guint64 memory_growth_limit;  /* bytes; 0: none */
   gint64 memory_check_interval; /* µs */
+  gboolean accepts_descriptors; /* constant from the first start on */
   GArray *growths;              /* of LokyGrowth, that were not taken */
   guint max_backlog;            /* 0: any */
   GQueue room_waits;            /* of LokyPoolWait, for room in the backlog; first come, first served */

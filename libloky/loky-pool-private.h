@@ -97,6 +97,8 @@ void loky_pool_set_start_timeout (LokyPool *self, gint64 start_timeout);
 void loky_pool_set_heartbeat (LokyPool *self, gint64 heartbeat);
 /* Bytes, 0 for none: a worker that has grown by so much leaves when it is free; looked at every @interval ms. */
 void loky_pool_set_memory_growth (LokyPool *self, guint64 limit, gint64 interval);
+/* Before the first worker starts. */
+void loky_pool_set_accepts_descriptors (LokyPool *self, gboolean accepts_descriptors);
 /* 0 for any number */
 void loky_pool_set_max_tasks (LokyPool *self, guint max_tasks);
 /* Of tasks that wait, but for those of maps; 0 for any number. */

@@ -87,7 +87,8 @@ read_value (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
     g_set_error_literal (&local_error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
                          "The result cannot be received: too many descriptors are open");
   else
-    incoming->payload = loky_payload_new_received (&value, frame->fds, worker->pool->blocks, &worker->view, &local_error);
+    incoming->payload = loky_payload_new_received (&value, frame->fds, worker->pool->blocks, &worker->view,
+                                                   worker->pool->accepts_descriptors, &local_error);
   if (value.place == LOKY_PLACE_SEGMENT && frame->header.type != LOKY_MESSAGE_PARTIAL)
     {
       loky_channel_append (worker->channel, LOKY_MESSAGE_RELEASE, 0, value.segment);

@@ -89,11 +89,11 @@ make_setup (LokyPool *self, LokyPoolWorker *worker)
   for (guint i = 0; i < self->refusals->len; i++)
     g_variant_builder_add_value (&refusals,
                                  loky_refusal_to_variant (g_ptr_array_index (self->refusals, i)));
-  setup = g_variant_new ("(suu@aaya(tttss)smvtx@as@au)", LOKY_VERSION, worker->id, LOKY_CONTROL_N_SLOTS,
+  setup = g_variant_new ("(suu@aaya(tttss)smvtx@as@aub)", LOKY_VERSION, worker->id, LOKY_CONTROL_N_SLOTS,
                          g_variant_new_bytestring_array ((const char *const *) self->plugin_path, -1),
                          &refusals, self->initializer != NULL ? self->initializer : "",
                          self->initializer_args, self->memory_growth_limit,
-                         self->memory_check_interval, environment, cpus);
+                         self->memory_check_interval, environment, cpus, self->accepts_descriptors);
   loky_pool_unlock (self);
   return setup;
 }
@@ -252,7 +252,7 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
     }
   worker->channel = loky_channel_new (loky_fd_above_standard (ends[0]));
   loky_fork_guard_add (loky_channel_get_fd (worker->channel));
-  loky_channel_set_memory_only (worker->channel);
+  loky_channel_set_untrusted (worker->channel, self->accepts_descriptors);
   loky_channel_set_substitute (worker->channel, LOKY_MESSAGE_LOOK);
   loky_channel_append_variant (worker->channel, LOKY_MESSAGE_SETUP, 0, 0,
                                setup, fds, G_N_ELEMENTS (fds));

@@ -451,6 +451,14 @@ loky_pool_set_memory_growth (LokyPool *self, guint64 limit, gint64 interval)
 }
 
 void
+loky_pool_set_accepts_descriptors (LokyPool *self, gboolean accepts_descriptors)
+{
+  loky_pool_lock (self);
+  self->accepts_descriptors = accepts_descriptors;
+  loky_pool_unlock (self);
+}
+
+void
 loky_pool_set_max_tasks (LokyPool *self, guint max_tasks)
 {
   loky_pool_lock (self);

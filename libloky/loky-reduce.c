@@ -187,7 +187,8 @@ loky_reduce_check_keeps (GError **error)
     return TRUE;
   g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_REDUCER,
                        strcmp (current->place, LOKY_PLACE_WORKER) == 0
-                           ? "descriptors can be sent with the arguments of a task only, not with a result"
+                           ? "descriptors can be sent with a result only if the executor accepts them "
+                             "(accept-descriptors)"
                            : "it is reduced as an argument of a task only, while that is submitted; elsewhere "
                              "make a LokyDescriptor");
   return FALSE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The reducers of what has file descriptors. They work in the direction of the task only: what a
- * worker sends refers to no descriptor, so that nothing is found to be rebuilt of it. */
+/* The reducers of what has file descriptors. From a worker they come only if the executor accepts them; what is
+ * rebuilt takes them, and may be anything there, so that it is not closed here. */
 
 #include "loky-reducer-private.h"
 
@@ -120,7 +120,7 @@ make_socket (GVariant *form, GError **error)
   if (socket == NULL)
     {
       if (fd >= 0)
-        loky_close_trusted (fd);
+        loky_close_untrusted (fd);
       return NULL;
     }
   g_socket_set_blocking (socket, is_blocking);
@@ -180,7 +180,7 @@ static void
 close_all (GArray *fds)
 {
   for (guint i = 0; i < fds->len; i++)
-    loky_close_trusted (g_array_index (fds, int, i));
+    loky_close_untrusted (g_array_index (fds, int, i));
 }
 
 static gboolean

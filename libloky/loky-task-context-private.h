@@ -19,6 +19,7 @@ typedef struct
   LokyChannel *channel;
   LokyControl *control;
   LokyPluginLoader *loader;
+  gboolean accepts_descriptors; /* the application, with results */
 } LokyTaskSurroundings;
 
 /* Of what is no task of the parent's: it has no progress and is never cancelled. */
@@ -59,6 +60,9 @@ LokyPartialMode loky_task_context_get_partial_mode (LokyTaskContext *self);
 LokySerializer *loky_task_context_get_serializer (LokyTaskContext *self);
 /* @value: in normal form, there as bytes; NULL if they are refused. Sends it. */
 gboolean loky_task_context_send_prepared (LokyTaskContext *self, GVariant *value, GError **error);
+
+/* Whether the result may refer to descriptors. */
+gboolean loky_task_context_accepts_descriptors (LokyTaskContext *self);
 
 /* Those that were received and those that were added. */
 GPtrArray *loky_task_context_get_buffers (LokyTaskContext *self);

@@ -234,6 +234,12 @@ loky_task_context_has_sent (LokyTaskContext *self)
   return self->progress_told_at != 0 || self->partials_sent > 0;
 }
 
+gboolean
+loky_task_context_accepts_descriptors (LokyTaskContext *self)
+{
+  return self->surroundings->accepts_descriptors;
+}
+
 GPtrArray *
 loky_task_context_get_buffers (LokyTaskContext *self)
 {
@@ -246,7 +252,7 @@ loky_task_context_keep (LokyTaskContext *self, GObject *attachment, GError **err
   gint32 handle = loky_attachment_get_handle (attachment);
   g_autoptr (GObject) other = NULL;
 
-  if (!loky_attachment_check_result (attachment, error) || !loky_attachment_seal (attachment, error))
+  if (!loky_attachment_prepare_result (attachment, self->surroundings->accepts_descriptors, error))
     return NULL;
   other = loky_attachment_find (self->buffers, handle, G_TYPE_OBJECT, NULL);
   if (other != NULL && other != attachment)
@@ -569,6 +575,33 @@ loky_task_context_lookup_descriptor (LokyTaskContext *self, gint32 handle, GErro
 }
 
 /**
+ * loky_task_context_add_descriptor:
+ * @self: a context
+ * @descriptor: a descriptor
+ * @error: return location for an error
+ *
+ * Makes a value of type `h` that refers to a descriptor, for the result of the task, and keeps it open until the
+ * result was sent.
+ *
+ * It needs an executor that accepts descriptors, [property@Loky.Executor:accept-descriptors]. One that the task was
+ * given cannot be taken any more. For the thread of the task.
+ *
+ * Returns: (transfer full): a value, not floating; %NULL with %LOKY_ERROR_INVALID_RESULT if the executor does not
+ *   accept descriptors, or none of that kind, with %LOKY_ERROR_INVALID_ARGUMENT if it was taken, or its handle is that of
+ *   something else in the arguments, or with %LOKY_ERROR_FORKED in a child of the worker
+ *
+ * Since: 1.0
+ */
+GVariant *
+loky_task_context_add_descriptor (LokyTaskContext *self, LokyDescriptor *descriptor, GError **error)
+{
+  g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
+  g_return_val_if_fail (LOKY_IS_DESCRIPTOR (descriptor), NULL);
+
+  return loky_task_context_keep (self, G_OBJECT (descriptor), error);
+}
+
+/**
  * loky_task_context_lookup_resource:
  * @self: a context
  * @value: a value in the arguments that [method@Loky.Resource.to_variant] has made
@@ -686,7 +719,8 @@ keep_buffers (LokyTaskContext *self, GVariant *reduced, GError **error)
 {
   g_autoptr (GPtrArray) buffers = NULL;
 
-  if (!loky_attachment_collect_result (reduced, self->buffers, &buffers, error))
+  if (!loky_attachment_collect_result (reduced, self->buffers, self->surroundings->accepts_descriptors, &buffers,
+                                       error))
     return FALSE;
   for (guint i = 0; buffers != NULL && i < buffers->len; i++)
     {
@@ -707,7 +741,7 @@ keep_buffers (LokyTaskContext *self, GVariant *reduced, GError **error)
  *
  * Makes of a value what the task can return, for [method@Loky.Future.dup_value], by the reducers of the task's plugin.
  *
- * Buffers in it are kept until the result was sent. For the thread of the task.
+ * Buffers and descriptors in it are kept until the result was sent. For the thread of the task.
  *
  * Returns: (transfer full): the reduced value, not floating; %NULL with the errors of
  *   [method@Loky.ReducerRegistry.reduce] or of [method@Loky.TaskContext.add_buffer]
@@ -717,12 +751,15 @@ keep_buffers (LokyTaskContext *self, GVariant *reduced, GError **error)
 GVariant *
 loky_task_context_reduce_value (LokyTaskContext *self, const GValue *value, GError **error)
 {
+  g_autoptr (GPtrArray) kept = NULL;
   g_autoptr (GVariant) reduced = NULL;
 
   g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
   g_return_val_if_fail (value != NULL, NULL);
 
-  reduced = loky_reduce_value (get_reducers (self), value, LOKY_PLACE_WORKER, NULL, error);
+  if (self->surroundings->accepts_descriptors)
+    kept = g_ptr_array_new_with_free_func (g_object_unref);
+  reduced = loky_reduce_value (get_reducers (self), value, LOKY_PLACE_WORKER, kept, error);
   if (reduced == NULL || !keep_buffers (self, reduced, error))
     return NULL;
   return g_steal_pointer (&reduced);

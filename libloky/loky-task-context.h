@@ -68,6 +68,11 @@ LokyDescriptor *loky_task_context_lookup_descriptor (LokyTaskContext *self,
                                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 LOKY_AVAILABLE_IN_1_0
+GVariant *loky_task_context_add_descriptor (LokyTaskContext *self,
+                                            LokyDescriptor *descriptor,
+                                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+LOKY_AVAILABLE_IN_1_0
 LokyResource *loky_task_context_lookup_resource (LokyTaskContext *self,
                                                  GVariant *value,
                                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;

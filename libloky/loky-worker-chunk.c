@@ -105,7 +105,8 @@ has_room_for_buffers (Outcome *self, LokyTaskContext *context, GVariant *result,
 
   if (strpbrk (g_variant_get_type_string (result), "hv") == NULL)
     return TRUE;
-  if (!loky_attachment_collect_result (result, loky_task_context_get_buffers (context), &buffers, error))
+  if (!loky_attachment_collect_result (result, loky_task_context_get_buffers (context),
+                                       loky_task_context_accepts_descriptors (context), &buffers, error))
     return FALSE;
   if (buffers == NULL)
     return TRUE;

@@ -235,7 +235,8 @@ answer_result (Worker *self,
   g_autoptr (GError) error = NULL;
   LokySendFailure failure;
 
-  if (!loky_attachment_collect_result (result, loky_task_context_get_buffers (context), &buffers, &error) ||
+  if (!loky_attachment_collect_result (result, loky_task_context_get_buffers (context),
+                                       self->surroundings.accepts_descriptors, &buffers, &error) ||
       (job->serializer != NULL && (wire = loky_serialize (job->serializer, result, &error)) == NULL))
     {
       answer_failure (self, job->slot, job->number, error, run_time);
@@ -737,7 +738,8 @@ worker_init (Worker *self, LokyWorkerSetup *setup)
     .tasks = g_hash_table_new (NULL, NULL),
     .surroundings = { .worker_id = setup->worker_id,
                       .channel = setup->channel,
-                      .control = &setup->control },
+                      .control = &setup->control,
+                      .accepts_descriptors = setup->accepts_descriptors },
   };
   loky_worker_memory_init (&self->memory, setup->memory_growth_limit, setup->memory_check_interval);
   if (!loky_worker_integrity_init (&self->integrity, setup->channel, &setup->control))

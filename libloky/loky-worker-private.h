@@ -23,6 +23,7 @@ typedef struct
   GVariant *initializer_args; /* nullable */
   guint64 memory_growth_limit; /* bytes; 0: none */
   gint64 memory_check_interval; /* µs */
+  gboolean accepts_descriptors; /* the application, with results */
 } LokyWorkerSetup;
 
 /* The first acts: makes the process its own (descriptors, session, signals), receives what the parent

@@ -235,10 +235,10 @@ apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
   body = loky_message_parse_variant (&frame->header, frame->body, LOKY_MESSAGE_SETUP_TYPE, error);
   if (body == NULL)
     return FALSE;
-  g_variant_get (body, "(&suu^aay@a(tttss)smvtx^a&s@au)", &version, &setup->worker_id, &n_slots,
+  g_variant_get (body, "(&suu^aay@a(tttss)smvtx^a&s@aub)", &version, &setup->worker_id, &n_slots,
                  &setup->plugin_path, &setup->refusals, &setup->initializer,
                  &setup->initializer_args, &setup->memory_growth_limit, &setup->memory_check_interval,
-                 &environment, &cpus);
+                 &environment, &cpus, &setup->accepts_descriptors);
   if (g_strcmp0 (version, LOKY_VERSION) != 0 || n_slots != LOKY_CONTROL_N_SLOTS)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_WORKER_START,

@@ -463,7 +463,7 @@ test_descriptors_of_memory_only (Fixture *fixture, gconstpointer user_data)
   guint8 wire[LOKY_FRAME_HEADER_SIZE] = { 0 };
   g_autoptr (GError) error = NULL;
 
-  loky_channel_set_memory_only (fixture->b);
+  loky_channel_set_untrusted (fixture->b, FALSE);
   append_numbered (fixture->a, 1, 3);
   loky_channel_flush (fixture->a);
   check_numbered (fixture->b, 1, 3);
@@ -648,7 +648,7 @@ send_value (
   g_assert_cmpuint (message.attempt, ==, 2);
   g_assert_cmpint (message.run_time, ==, 99);
   *segment = message.segment;
-  payload = loky_payload_new_received (&message, frame.fds, blocks, NULL, &error);
+  payload = loky_payload_new_received (&message, frame.fds, blocks, NULL, FALSE, &error);
   g_assert_no_error (error);
   loky_frame_close_fds (&frame);
   return payload;

@@ -368,7 +368,7 @@ assert_refused (LokyFuture *future, gint code)
   g_assert_true (loky_future_wait (future, -1, NULL, NULL));
   error = loky_future_dup_error (future);
   g_assert_error (error, LOKY_ERROR, code);
-  g_assert_nonnull (strstr (error->message, "with the arguments of a task only"));
+  g_assert_nonnull (strstr (error->message, "accept-descriptors"));
 }
 
 static void

@@ -11,7 +11,7 @@
 /* A change of these bytes is a change of the protocol: it bumps LOKY_FRAME_VERSION. */
 static const guint8 golden[LOKY_FRAME_HEADER_SIZE] = {
   0x4c, 0x4f, 0x4b, 0x59,                         /* magic, "LOKY" */
-  0x08,                                           /* version */
+  0x09,                                           /* version */
   0x22,                                           /* type */
   0x03,                                           /* descriptors */
   0x00,                                           /* reserved */
@@ -154,7 +154,7 @@ static void
 test_invalid_version (void)
 {
   check_invalid (OFFSET_VERSION, 1, 0, "version 0");
-  check_invalid (OFFSET_VERSION, 1, LOKY_FRAME_VERSION + 1, "version 9");
+  check_invalid (OFFSET_VERSION, 1, LOKY_FRAME_VERSION + 1, "version 10");
   check_invalid (OFFSET_VERSION, 1, 255, "version 255");
 }
 

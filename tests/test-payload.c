@@ -54,7 +54,7 @@ receive_inline (GVariant *value, int *fds, const LokyBufferRecord *records, guin
     .n_buffers = n_buffers,
   };
   g_autoptr (GError) error = NULL;
-  LokyPayload *payload = loky_payload_new_received (&message, fds, blocks, NULL, &error);
+  LokyPayload *payload = loky_payload_new_received (&message, fds, blocks, NULL, FALSE, &error);
 
   g_assert_no_error (error);
   return payload;
@@ -97,7 +97,7 @@ receive_segment (int fd, guint64 size, const char *type, GError **error)
 {
   LokyValueMessage message = { .type = type, .size = size, .place = LOKY_PLACE_SEGMENT };
   int fds[1] = { fd };
-  LokyPayload *payload = loky_payload_new_received (&message, fds, blocks, NULL, error);
+  LokyPayload *payload = loky_payload_new_received (&message, fds, blocks, NULL, FALSE, error);
 
   if (fds[0] >= 0)
     close (fds[0]);
@@ -151,7 +151,7 @@ static void
 check_not_normal (const char *type, gconstpointer data, gsize size)
 {
   LokyValueMessage message = { .type = type, .data = data, .size = size };
-  g_autoptr (LokyPayload) payload = loky_payload_new_received (&message, NULL, blocks, NULL, NULL);
+  g_autoptr (LokyPayload) payload = loky_payload_new_received (&message, NULL, blocks, NULL, FALSE, NULL);
   g_autoptr (GError) error = NULL;
 
   g_assert_null (loky_payload_dup_variant (payload, &error));
@@ -207,7 +207,7 @@ test_descriptors (void)
   g_autoptr (LokyDescriptor) descriptor = NULL;
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (loky_payload_new_received (&message, fds, blocks, NULL, &error));
+  g_assert_null (loky_payload_new_received (&message, fds, blocks, NULL, FALSE, &error));
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
   g_assert_cmpint (fds[0], ==, -1);
   g_assert_cmpint (fcntl (number, F_GETFD), ==, -1);
@@ -243,7 +243,7 @@ test_buffers_behind_segment (void)
   int segment = make_memory ("abc", 4, 4);
   int fds[] = { segment, dup (loky_buffer_get_fd (sent)) };
   g_autoptr (GError) error = NULL;
-  g_autoptr (LokyPayload) payload = loky_payload_new_received (&message, fds, blocks, NULL, &error);
+  g_autoptr (LokyPayload) payload = loky_payload_new_received (&message, fds, blocks, NULL, FALSE, &error);
 
   g_assert_no_error (error);
   g_assert_cmpuint (payload->buffers->len, ==, 1);
@@ -269,7 +269,7 @@ test_buffers_refused (void)
   };
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (loky_payload_new_received (&message, fds, blocks, NULL, &error));
+  g_assert_null (loky_payload_new_received (&message, fds, blocks, NULL, FALSE, &error));
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL);
   for (gsize i = 0; i < G_N_ELEMENTS (fds); i++)
     {

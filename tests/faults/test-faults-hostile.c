@@ -85,6 +85,7 @@ static const Crime crimes[] = {
   { "19/descriptor-folder", "fd:folder", "no memory that can be sealed" },
   { "19/descriptor-path", "fd:path", "no memory that can be sealed" },
   { "19/descriptor-file", "fd:file", "no memory that can be sealed" },
+  { "19/descriptor-that-nobody-accepts", "undue-descriptor:socket", "no memory that can be sealed" },
   { "19/descriptor-its-own-channel", "fd:channel", "no memory that can be sealed" },
   { "19/descriptors-unclaimed", "fd-flood", "More descriptors were sent than frames claim" },
   { "19/descriptors-more-than-fit", "fds:memory", NULL },
@@ -558,6 +559,70 @@ lingering_descriptors (HostileFixture *fixture, gconstpointer data)
   loky_fixture_end_executor (g_steal_pointer (&fixture->base.executor), LOKY_SHUTDOWN_DRAIN);
 }
 
+static void
+accept_descriptors (HostileFixture *fixture)
+{
+  loky_fixture_end_executor (g_steal_pointer (&fixture->base.executor), LOKY_SHUTDOWN_DRAIN);
+  fixture->base.executor
+      = hostile_make_executor (fixture, "max-workers", 2, "accept-descriptors", TRUE, NULL);
+}
+
+/* Also where descriptors are accepted. */
+static const Crime accepted_crimes[] = {
+  { "19/accepted-descriptor-eventfd", "undue-descriptor:eventfd", "if it is a socket" },
+  { "19/accepted-descriptor-epoll", "undue-descriptor:epoll", "if it is a socket" },
+  { "19/accepted-descriptor-unclaimed", "fd:socket", "does not carry the descriptors" },
+  { "19/accepted-descriptor-unclaimed-lingering", "fd:linger", "does not carry the descriptors" },
+  { "19/accepted-descriptors-lingering-more-than-fit", "fds:linger", NULL },
+  { "19/accepted-descriptor-lingering-unread", "unread-linger", NULL },
+  { "16/accepted-lingering-that-is-no-buffer", "misplaced:linger", "in place of memory" },
+  { "16/accepted-lingering-that-is-no-segment", "misplaced-segment:linger", "in place of memory" },
+  { "16/accepted-folder-that-is-no-segment", "misplaced-segment:folder", "in place of memory" },
+};
+
+static void
+accepted_crime (HostileFixture *fixture, gconstpointer data)
+{
+  accept_descriptors (fixture);
+  crime (fixture, data);
+}
+
+/* None is waited for when it is dropped, with its result or with its worker; other results come meanwhile. */
+static void
+lingering_results (HostileFixture *fixture, gconstpointer data)
+{
+  static const char *const orders[] = { "descriptor:linger", "descriptors:linger", "descriptor:linger" };
+
+  accept_descriptors (fixture);
+  for (guint i = 0; i < G_N_ELEMENTS (orders); i++)
+    {
+      LokyFuture *future = hostile_submit (fixture, fixture->base.executor, orders[i], NULL);
+      g_autoptr (LokyDescriptor) descriptor = NULL;
+      g_autoptr (GVariant) result = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (loky_future_wait (future, -1, NULL, NULL));
+      result = loky_future_dup_result (future, &error);
+      g_assert_no_error (error);
+      descriptor = loky_future_lookup_descriptor (future, g_variant_get_handle (result), &error);
+      g_assert_no_error (error);
+      hostile_assert_serves (fixture, fixture->base.executor, 4);
+    }
+  loky_fixture_end_executor (g_steal_pointer (&fixture->base.executor), LOKY_SHUTDOWN_DRAIN);
+}
+
+static void
+half_a_frame_with_a_lingering_descriptor (HostileFixture *fixture, gconstpointer data)
+{
+  LokyFuture *future;
+
+  accept_descriptors (fixture);
+  future = hostile_submit (fixture, fixture->base.executor, "half:linger", NULL);
+  hostile_assert_error (future, LOKY_ERROR, LOKY_ERROR_WORKER_DIED, NULL);
+  hostile_assert_serves (fixture, fixture->base.executor, 4);
+  loky_fixture_end_executor (g_steal_pointer (&fixture->base.executor), LOKY_SHUTDOWN_DRAIN);
+}
+
 /* --- errors ------------------------------------------------------------------------------------ */
 
 /* A domain is never forgotten: they are not made without end. */
@@ -964,6 +1029,10 @@ main (int argc, char **argv)
   add_test ("16/segment-rewritten-while-read", "rewrite", segment_changes_while_read);
   add_test ("19/more-lingering-descriptors-than-fit", "fds:linger", lingering_descriptors);
   add_test ("19/lingering-descriptor-unread", "unread-linger", lingering_descriptors);
+  for (gsize i = 0; i < G_N_ELEMENTS (accepted_crimes); i++)
+    add_test (accepted_crimes[i].path, &accepted_crimes[i], accepted_crime);
+  add_test ("19/accepted-lingering-descriptors", NULL, lingering_results);
+  add_test ("18/half-a-frame-with-a-lingering-descriptor", NULL, half_a_frame_with_a_lingering_descriptor);
   add_tests ();
   add_control_areas ();
   add_test ("16/buffer-with-blocks-behind-its-end", NULL, buffer_with_blocks_behind_its_end);

@@ -108,7 +108,7 @@ fuzz_value (const LokyFrameHeader *header, const guint8 *body)
   check_written_again (&value, header, body);
 
   /* Its descriptors are missing: with any it is refused. */
-  payload = loky_payload_new_received (&value, fds, blocks, NULL, &error);
+  payload = loky_payload_new_received (&value, fds, blocks, NULL, FALSE, &error);
   g_assert ((payload == NULL) == (error != NULL));
   if (payload == NULL)
     return;

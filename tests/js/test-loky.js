@@ -243,6 +243,16 @@ const tests = {
         await future.wait_async(null);
         assert(future.dup_result().get_boolean(), 'it was copied and taken');
         await expectError(Loky.Error, Loky.Error.INVALID_ARGUMENT, () => descriptor.steal_fd());
+
+        const accepting = new Loky.Executor({max_workers: 1, accept_descriptors: true});
+        assert(accepting.accept_descriptors && !executor.accept_descriptors, 'only if it is wanted');
+        const made = accepting.submit('descriptor.make-socket', new GLib.Variant('s', 'here'), null);
+        await made.wait_async(null);
+        const returned = made.lookup_descriptor(made.dup_result().get_handle());
+        const stream = new Gio.UnixInputStream({fd: returned.steal_fd(), close_fd: true});
+        assert(stream.read_bytes(16, null).equal(new GLib.Bytes('here')), 'it is what the task wrote');
+        stream.close(null);
+        accepting.shutdown_sync(Loky.ShutdownMode.DRAIN, -1, null);
     },
 
     async 'resources'(executor) {

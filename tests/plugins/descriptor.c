@@ -9,6 +9,8 @@
 #include <gio/gunixfdlist.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static LokyDescriptor *
@@ -182,6 +184,109 @@ reduce_back (LokyTaskContext *context, GVariant *args, gpointer user_data, GErro
   return loky_task_context_reduce_value (context, &value, error);
 }
 
+static GVariant *
+return_one (LokyTaskContext *context, int fd, GError **error)
+{
+  g_autoptr (LokyDescriptor) descriptor = loky_descriptor_new (fd, error);
+
+  return descriptor != NULL ? loky_task_context_add_descriptor (context, descriptor, error) : NULL;
+}
+
+/* A file of that text, which has no name any more. */
+static GVariant *
+make_file (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  g_autofree char *path = NULL;
+  int fd = g_file_open_tmp ("loky-test-XXXXXX", &path, error);
+  const char *text = g_variant_get_string (args, NULL);
+  GVariant *result;
+
+  if (fd < 0)
+    return NULL;
+  unlink (path);
+  if (pwrite (fd, text, strlen (text), 0) != (ssize_t) strlen (text))
+    abort ();
+  result = return_one (context, fd, error);
+  close (fd);
+  return result;
+}
+
+/* One end of a pair of sockets; into the other it has written. */
+static GVariant *
+make_socket (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  const char *text = g_variant_get_string (args, NULL);
+  GVariant *result;
+  int ends[2];
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    abort ();
+  if (write (ends[1], text, strlen (text)) != (ssize_t) strlen (text))
+    abort ();
+  result = return_one (context, ends[0], error);
+  close (ends[0]);
+  close (ends[1]);
+  return result;
+}
+
+/* One that the application does not accept, of whichever executor. */
+static GVariant *
+make_event (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  int fd = eventfd (0, EFD_CLOEXEC);
+  GVariant *result = return_one (context, fd, error);
+
+  close (fd);
+  return result;
+}
+
+/* As a value: what is in a pair of sockets, or pipes. */
+static GVariant *
+make_value (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  const char *type = g_variant_get_string (args, NULL);
+  g_auto (GValue) value = G_VALUE_INIT;
+  int ends[2];
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0 ||
+      write (ends[1], type, strlen (type)) != (ssize_t) strlen (type))
+    abort ();
+  if (strcmp (type, "GUnixFDList") == 0)
+    {
+      g_value_init (&value, G_TYPE_UNIX_FD_LIST);
+      g_value_take_object (&value, g_unix_fd_list_new_from_array (ends, 2));
+    }
+  else
+    {
+      g_autoptr (GSocket) socket = g_socket_new_from_fd (ends[0], error);
+
+      close (ends[1]);
+      g_socket_set_timeout (socket, 50);
+      g_value_init (&value, G_TYPE_OBJECT);
+      if (strcmp (type, "GSocket") == 0)
+        g_value_set_object (&value, socket);
+      else if (strcmp (type, "GSocketConnection") == 0)
+        g_value_take_object (&value, g_socket_connection_factory_create_connection (socket));
+      else
+        g_value_take_object (&value, loky_descriptor_new (g_socket_get_fd (socket), error));
+    }
+  return loky_task_context_reduce_value (context, &value, error);
+}
+
+/* It dies with them in its hands. */
+static GVariant *
+die_with_many (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  for (guint i = 0; i < 10; i++)
+    {
+      g_autoptr (LokyDescriptor) descriptor = loky_descriptor_new (STDERR_FILENO, error);
+      g_autoptr (GVariant) handle = loky_task_context_add_descriptor (context, descriptor, error);
+
+      g_assert (handle != NULL);
+    }
+  _exit (3);
+}
+
 /* Gives what it got to a worker of its own. */
 static GVariant *
 pass_on (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
@@ -216,6 +321,11 @@ static const LokyTaskDescriptor tasks[] = {
   TASK ("examine", "(h)", "b", examine, "Copies and takes"),
   TASK ("give-back", "(hs)", "h", give_back, "Returns a descriptor"),
   TASK ("reduce-back", "r", "*", reduce_back, "Returns a value with a descriptor"),
+  TASK ("make-file", "s", "h", make_file, "Returns a file of that text"),
+  TASK ("make-socket", "s", "h", make_socket, "Returns a socket into which that was written"),
+  TASK ("make-event", "*", "h", make_event, "Returns a descriptor of a kind that is not accepted"),
+  TASK ("make-value", "s", "*", make_value, "Returns a value of that type, with descriptors"),
+  TASK ("die-with-many", "*", "h", die_with_many, "Exits when it is about to return descriptors"),
   TASK ("pass-on", "(h)", "b", pass_on, "Has a worker of its own write back what it reads"),
 };
 

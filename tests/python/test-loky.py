@@ -443,6 +443,21 @@ def sockets(executor):
 
 
 @test
+def descriptors_of_results(executor):
+    assert not executor.props.accept_descriptors
+    accepting = Loky.Executor(max_workers=1, accept_descriptors=True)
+    future = accepting.submit('descriptor.make-socket', GLib.Variant('s', 'here'), None)
+    assert future.wait(-1, None)
+    returned = future.lookup_descriptor(future.dup_result().get_handle())
+    with socket.socket(fileno=returned.steal_fd()) as near:
+        assert near.recv(16) == b'here'
+    future = accepting.submit('descriptor.make-value', GLib.Variant('s', 'GSocket'), None)
+    assert future.wait(-1, None)
+    assert isinstance(future.dup_value().value, Gio.Socket)
+    accepting.shutdown_sync(Loky.ShutdownMode.DRAIN, -1, None)
+
+
+@test
 def resources(executor):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'file')

@@ -284,6 +284,18 @@ void descriptors () {
 
         assert (future.wait (-1));
         assert (future.dup_result ().get_boolean ());
+
+        var accepting = (Loky.Executor) GLib.Object.new (typeof (Loky.Executor), "max-workers", 1,
+                                                         "accept-descriptors", true);
+        assert (accepting.accept_descriptors && !executor.accept_descriptors);
+        var made = accepting.submit ("descriptor.make-socket", "here", null);
+        assert (made.wait (-1));
+        var returned = made.lookup_descriptor (made.dup_result ().get_handle ());
+        var stream = new UnixInputStream (returned.steal_fd (), true);
+        assert (stream.read_bytes (16).compare (new Bytes ("here".data)) == 0);
+        stream.close ();
+        accepting.shutdown_sync (Loky.ShutdownMode.DRAIN, -1, null);
+
         descriptor.steal_fd ();
         Test.fail ();
     } catch (Loky.Error.INVALID_ARGUMENT e) {

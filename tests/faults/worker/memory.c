@@ -401,7 +401,100 @@ obey_resource (Task *task)
     hang ();
 }
 
+/* A frame whose value refers to descriptors: of @part, of that kind. */
+static GByteArray *
+make_frame_with (const Task *task, LokyBufferRecord *records, guint n, guint32 part)
+{
+  gint32 handle = 5;
+  LokyValueMessage value = { .type = "h", .size = 4, .run_time = 1000, .buffers = records, .n_buffers = n };
+  g_autoptr (GByteArray) body = NULL;
+
+  for (guint i = 0; i < n; i++)
+    records[i] = (LokyBufferRecord){ .handle = handle + (gint32) i, .part = part };
+  body = make_value ("h", &handle, sizeof handle, &value);
+  return make_frame (LOKY_MESSAGE_RESULT, task->slot, task->number, body->data,
+                     loky_message_value_overhead (&value) + sizeof handle, (guint8) n);
+}
+
+/* "descriptor:KIND": what is well-formed where descriptors are accepted. */
+static void
+obey_descriptor (Task *task)
+{
+  LokyBufferRecord record;
+  g_autoptr (GByteArray) frame = make_frame_with (task, &record, 1, LOKY_PART_DESCRIPTOR);
+  int fd = make_descriptor (task->argument);
+
+  put (frame->data, frame->len, &fd, 1);
+  close (fd);
+}
+
+/* The same, where it is not. */
+static void
+obey_undue_descriptor (Task *task)
+{
+  obey_descriptor (task);
+  hang ();
+}
+
+/* As many of them as a value may refer to. */
+static void
+obey_descriptors (Task *task)
+{
+  LokyBufferRecord records[LOKY_FRAME_MAX_FDS - 1];
+  int fds[G_N_ELEMENTS (records)];
+  g_autoptr (GByteArray) frame
+      = make_frame_with (task, records, G_N_ELEMENTS (records), LOKY_PART_DESCRIPTOR);
+
+  for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
+    fds[i] = make_descriptor (task->argument);
+  put (frame->data, frame->len, fds, G_N_ELEMENTS (fds));
+  for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
+    close (fds[i]);
+}
+
+/* It is said to be memory. */
+static void
+obey_misplaced (Task *task)
+{
+  LokyBufferRecord record;
+  g_autoptr (GByteArray) frame = make_frame_with (task, &record, 1, LOKY_PART_BUFFER);
+  int fd = make_descriptor (task->argument);
+
+  put (frame->data, frame->len, &fd, 1);
+  close (fd);
+  hang ();
+}
+
+/* The same, of a value that is said to be in it. */
+static void
+obey_misplaced_segment (Task *task)
+{
+  int fd = make_descriptor (task->argument);
+
+  send_segment (task, fd, 65536);
+  close (fd);
+  hang ();
+}
+
+/* It dies when it has sent the descriptor, and half of the frame that it belongs to. */
+static void
+obey_half (Task *task)
+{
+  LokyBufferRecord record;
+  g_autoptr (GByteArray) frame = make_frame_with (task, &record, 1, LOKY_PART_DESCRIPTOR);
+  int fd = make_descriptor (task->argument);
+
+  put_once (frame->data, frame->len / 2, &fd, 1, &(gsize){ 0 });
+  die ();
+}
+
 const TaskOrder memory_orders[] = {
+  { "descriptor", obey_descriptor },
+  { "undue-descriptor", obey_undue_descriptor },
+  { "descriptors", obey_descriptors },
+  { "misplaced", obey_misplaced },
+  { "misplaced-segment", obey_misplaced_segment },
+  { "half", obey_half },
   { "fd", obey_fd },
   { "fds", obey_fds },
   { "fd-flood", obey_fd_flood },

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Which descriptors an application may have from a worker that it need not trust further than that. Looking never
+ * waits. Callable from any thread. */
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* Those that stay in the table of the application without harm: each fork() and exec() of it, of a worker's start for
+ * one, closes copies of them, which must not block. That is so for memory, pipes and sockets, and for files, folders and
+ * FIFOs of a file system that is mounted here and that no program serves. Only the last close() of one may block, as
+ * that of a socket that lingers does.
+ *
+ * @code: of the error, in LOKY_ERROR. */
+gboolean loky_foreign_check (int fd, int code, GError **error);
+
+/* --- pure: for tests --- */
+
+/* The type of the file system that is mounted as @id, in the text of /proc/self/mountinfo; NULL if there is none. */
+char *loky_foreign_find_mount (const char *mounts, guint64 id);
+
+G_END_DECLS
