@@ -11,6 +11,9 @@
 #define MAX_IDLE_BYTES (128u << 20)
 #define BLOCK_STEP (64u << 10)
 
+/* The size of a huge page; or more than that, or less: then there are none. */
+#define HUGE_PAGE (2u << 20)
+
 typedef struct
 {
   gpointer memory;
@@ -92,11 +95,32 @@ pop_idle_locked (LokyBlockCache *self, gsize size)
   return block;
 }
 
+/* So that there are huge pages in it, where the system gives them to those who ask: writing for the first time into memory
+ * that was given back takes twice as long as copying, page by page, 18 ms instead of 9 for 64 MiB. */
+static gpointer
+map_memory (gsize capacity)
+{
+  gsize extra = capacity >= 2 * HUGE_PAGE && capacity <= G_MAXSIZE - HUGE_PAGE ? HUGE_PAGE : 0;
+  guint8 *memory = mmap (NULL, capacity + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  gsize before;
+
+  if (memory == MAP_FAILED)
+    return NULL;
+  if (extra == 0)
+    return memory;
+  before = -GPOINTER_TO_SIZE (memory) & (HUGE_PAGE - 1);
+  if (before > 0)
+    munmap (memory, before);
+  if (before < extra)
+    munmap (memory + before + capacity, extra - before);
+  madvise (memory + before, capacity, MADV_HUGEPAGE);
+  return memory + before;
+}
+
 gpointer
 loky_block_cache_take (LokyBlockCache *self, gsize size, gsize *capacity)
 {
   Block block;
-  void *memory;
 
   *capacity = size;
   if (size < MIN_MAPPED)
@@ -112,8 +136,7 @@ loky_block_cache_take (LokyBlockCache *self, gsize size, gsize *capacity)
   if (size > G_MAXSIZE - BLOCK_STEP)
     return NULL;
   *capacity = (size + BLOCK_STEP - 1) / BLOCK_STEP * BLOCK_STEP;
-  memory = mmap (NULL, *capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return memory != MAP_FAILED ? memory : NULL;
+  return map_memory (*capacity);
 }
 
 void

@@ -66,6 +66,25 @@ count_virtual_memory (void)
   return g_ascii_strtoull (strstr (text, "VmSize:") + 7, NULL, 10);
 }
 
+/* Whole huge pages, of a block that takes no more than it says. */
+static void
+test_huge_pages (void)
+{
+  g_autoptr (LokyBlockCache) cache = loky_block_cache_new ();
+  gsize before = count_virtual_memory ();
+  gpointer blocks[3];
+  gsize capacities[3];
+
+  for (gsize i = 0; i < G_N_ELEMENTS (blocks); i++)
+    {
+      blocks[i] = take (cache, 5 * MIB + i * 70000, &capacities[i]);
+      g_assert_cmpuint ((guintptr) blocks[i] % (2 * MIB), ==, 0);
+    }
+  g_assert_cmpuint (count_virtual_memory () - before, <=, 17 * 1024);
+  for (gsize i = 0; i < G_N_ELEMENTS (blocks); i++)
+    loky_block_cache_release (cache, blocks[i], capacities[i]);
+}
+
 static void
 test_keeps_few (void)
 {
@@ -112,6 +131,7 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/loky/block/used-again", test_used_again);
   g_test_add_func ("/loky/block/small-ones", test_small_ones);
+  g_test_add_func ("/loky/block/huge-pages", test_huge_pages);
   g_test_add_func ("/loky/block/keeps-few", test_keeps_few);
   g_test_add_func ("/loky/block/closed-keeps-nothing", test_closed_keeps_nothing);
   g_test_add_func ("/loky/block/without-memory", test_without_memory);
