@@ -17,13 +17,9 @@
  *
  * What a running task can see of its surroundings, in the worker.
  *
- * All functions but [method@Loky.TaskContext.add_buffer] and [method@Loky.TaskContext.add_synchronizer] can be
- * called from any thread of the worker.
- * After the task has returned a context
- * that somebody kept is never cancelled and reports nothing.
- * All functions but [method@Loky.TaskContext.add_buffer], [method@Loky.TaskContext.dup_value] and
- * [method@Loky.TaskContext.reduce_value] can be called from any thread of the worker. After the task has returned a
- * context that somebody kept is never cancelled and reports nothing.
+ * The functions that add something to the result, [method@Loky.TaskContext.dup_value] and
+ * [method@Loky.TaskContext.reduce_value] are for the thread of the task; all others can be called from any thread of the
+ * worker. After the task has returned a context that somebody kept is never cancelled and reports nothing.
  *
  * Since: 1.0
  */
