@@ -76,6 +76,8 @@ void loky_channel_set_substitute (LokyChannel *self, guint8 type);
  * @accepts_descriptors what loky_foreign_check() passes. Any other is an error of the read. None is closed here that
  * could block. */
 void loky_channel_set_untrusted (LokyChannel *self, gboolean accepts_descriptors);
+/* Whether it sent any but memory and pipes, accepted or not. For the thread that reads. */
+gboolean loky_channel_had_foreign (LokyChannel *self);
 
 LokySegmentPool *loky_channel_get_segments (LokyChannel *self);
 

@@ -61,6 +61,7 @@ struct _LokyChannel
 
   /* the reader's */
   gboolean is_untrusted;
+  gboolean had_foreign;
   gboolean accepts_descriptors; /* of any kind that is safe to have */
   gboolean is_drained; /* the last read took all there was */
   guint64 n_received;  /* bytes */
@@ -195,6 +196,12 @@ loky_channel_set_untrusted (LokyChannel *self, gboolean accepts_descriptors)
 {
   self->is_untrusted = TRUE;
   self->accepts_descriptors = accepts_descriptors;
+}
+
+gboolean
+loky_channel_had_foreign (LokyChannel *self)
+{
+  return self->had_foreign;
 }
 
 LokySegmentPool *
@@ -713,18 +720,19 @@ make_room (LokyChannel *self)
 }
 
 static gboolean
-may_be_kept (LokyChannel *self, int fd, GError **error)
+may_be_kept (LokyChannel *self, int fd, char **mounts, GError **error)
 {
   if (!self->is_untrusted || loky_close_is_memory (fd) || loky_close_is_pipe (fd))
     return TRUE;
+  self->had_foreign = TRUE;
   if (!self->accepts_descriptors)
     g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
                          "A descriptor was sent that is no memory that can be sealed, and no pipe");
   else if (loky_close_is_overrun ())
-    g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,
+    g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
                          "A descriptor was sent while too many that were sent before cannot be closed");
   else
-    return loky_foreign_check (fd, LOKY_ERROR_PROTOCOL, error);
+    return loky_foreign_check (fd, mounts, LOKY_ERROR_PROTOCOL, error);
   return FALSE;
 }
 
@@ -751,6 +759,7 @@ static gboolean
 take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
 {
   g_autoptr (GError) refusal = NULL;
+  g_autofree char *mounts = NULL;
   gsize n_received = 0;
   gboolean is_lost = (message->msg_flags & MSG_CTRUNC) != 0;
 
@@ -767,7 +776,7 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
           int fd;
 
           memcpy (&fd, CMSG_DATA (header) + i * sizeof (int), sizeof (int));
-          if (refusal != NULL || !may_be_kept (self, fd, &refusal))
+          if (refusal != NULL || !may_be_kept (self, fd, &mounts, &refusal))
             {
               /* Closing one that a hostile peer made may block, by SO_LINGER for one. */
               loky_close_untrusted (fd);
@@ -777,6 +786,12 @@ take_descriptors (LokyChannel *self, struct msghdr *message, GError **error)
           is_lost |= fd < 0;
           g_array_append_val (self->input_fds, fd);
         }
+    }
+  /* Which is not its sender's fault. */
+  if (g_error_matches (refusal, LOKY_ERROR, LOKY_ERROR_RESOURCES))
+    {
+      is_lost = TRUE;
+      g_clear_error (&refusal);
     }
   if (refusal != NULL)
     {

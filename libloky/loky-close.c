@@ -150,11 +150,40 @@ loky_close_untrusted (int fd)
     warn_once ();
 }
 
+/* What no thread could be had for when it came. */
+static void
+start_for_waiting (void)
+{
+  gboolean is_started = TRUE;
+  int fd;
+
+  while (is_started)
+    {
+      pthread_mutex_lock (&lock);
+      is_started = waiting != NULL && waiting->len > 0 && n_closers < MAX_CLOSERS;
+      if (is_started)
+        {
+          fd = g_array_index (waiting, int, 0);
+          g_array_remove_index (waiting, 0);
+          n_closers++;
+        }
+      pthread_mutex_unlock (&lock);
+      if (!is_started || start_closer (fd))
+        continue;
+      pthread_mutex_lock (&lock);
+      n_closers--;
+      add_waiting_locked (fd);
+      pthread_mutex_unlock (&lock);
+      is_started = FALSE;
+    }
+}
+
 gboolean
 loky_close_is_overrun (void)
 {
   gboolean is_overrun;
 
+  start_for_waiting ();
   pthread_mutex_lock (&lock);
   is_overrun = waiting != NULL && waiting->len > MAX_WAITING;
   pthread_mutex_unlock (&lock);

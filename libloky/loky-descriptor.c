@@ -218,7 +218,10 @@ loky_descriptor_check_sendable (LokyDescriptor *self, GError **error)
 gboolean
 loky_descriptor_prepare_result (LokyDescriptor *self, GError **error)
 {
-  if (!check_open (self, error) || !loky_foreign_check (self->fd, LOKY_ERROR_INVALID_RESULT, error))
+  g_autofree char *mounts = NULL;
+
+  if (!check_open (self, error) ||
+      !loky_foreign_check (self->fd, &mounts, LOKY_ERROR_INVALID_RESULT, error))
     return FALSE;
   g_atomic_int_compare_and_exchange (&self->state, STATE_RECEIVED, STATE_SENDABLE);
   return loky_descriptor_check_sendable (self, error);
@@ -341,8 +344,8 @@ loky_descriptor_to_variant (LokyDescriptor *self, GError **error)
 {
   g_return_val_if_fail (LOKY_IS_DESCRIPTOR (self), NULL);
 
-  if (!check_open (self, error) ||
-      (g_atomic_int_get (&self->state) == STATE_RECEIVED && !list_received (self, error)))
+  /* One that was added to a result can be sent, and is not listed. */
+  if (!check_open (self, error) || (!self->is_listed && !list_received (self, error)))
     return NULL;
   return g_variant_ref_sink (g_variant_new_handle (self->handle));
 }

@@ -317,7 +317,8 @@ loky_executor_settings_make_specs (GParamSpec **specs, GParamFlags settable, GPa
    *
    * Turn it on only if the tasks can be trusted so far: what the application takes may block it later, by
    * `close()` at the latest, as a socket that lingers does. libloky itself does not wait for it: what nobody
-   * takes is closed by threads of its own, of which there are 256 at the most.
+   * takes is closed by threads of its own, of which there are 256 at the most. As with any descriptor of a file, its
+   * closing gives up the locks that the process has on that file by `fcntl()`.
    *
    * Since: 1.0
    */

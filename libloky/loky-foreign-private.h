@@ -13,8 +13,9 @@ G_BEGIN_DECLS
  * FIFOs of a file system that is mounted here and that no program serves. Only the last close() of one may block, as
  * that of a socket that lingers does.
  *
- * @code: of the error, in LOKY_ERROR. */
-gboolean loky_foreign_check (int fd, int code, GError **error);
+ * @mounts: (inout): what was read for this, to be used for the next one; NULL at first, freed by the caller.
+ * @code: of the error, in LOKY_ERROR; LOKY_ERROR_RESOURCES if it cannot be told for want of descriptors. */
+gboolean loky_foreign_check (int fd, char **mounts, int code, GError **error);
 
 /* --- pure: for tests --- */
 

@@ -59,9 +59,8 @@ loky_foreign_find_mount (const char *mounts, guint64 id)
 
 /* What the kernel remembers is enough: no file system is asked. */
 static gboolean
-is_file_of_known_mount (int fd)
+is_file_of_known_mount (int fd, char **mounts, GError **error)
 {
-  g_autofree char *mounts = NULL;
   g_autofree char *type = NULL;
   struct statx info;
 
@@ -71,18 +70,27 @@ is_file_of_known_mount (int fd)
   if (!S_ISREG (info.stx_mode) && !S_ISDIR (info.stx_mode) && !S_ISFIFO (info.stx_mode))
     return FALSE;
   /* One of another namespace, which whoever made that may have mounted, is not in the list. */
-  if (!g_file_get_contents (MOUNTS, &mounts, NULL, NULL))
+  if (*mounts == NULL && !g_file_get_contents (MOUNTS, mounts, NULL, error))
     return FALSE;
-  type = loky_foreign_find_mount (mounts, GET_MOUNT (&info));
+  type = loky_foreign_find_mount (*mounts, GET_MOUNT (&info));
   return type != NULL && !g_str_has_prefix (type, SERVED);
 }
 
 gboolean
-loky_foreign_check (int fd, int code, GError **error)
+loky_foreign_check (int fd, char **mounts, int code, GError **error)
 {
+  g_autoptr (GError) local_error = NULL;
+
   if (loky_close_is_memory (fd) || loky_close_is_pipe (fd) || is_socket (fd) ||
-      is_file_of_known_mount (fd))
+      is_file_of_known_mount (fd, mounts, &local_error))
     return TRUE;
+  if (g_error_matches (local_error, G_FILE_ERROR, G_FILE_ERROR_MFILE) ||
+      g_error_matches (local_error, G_FILE_ERROR, G_FILE_ERROR_NFILE))
+    {
+      g_set_error (error, LOKY_ERROR, LOKY_ERROR_RESOURCES, "A descriptor cannot be looked at: %s",
+                   local_error->message);
+      return FALSE;
+    }
   g_set_error_literal (error, LOKY_ERROR, code,
                        "A descriptor can be sent with a result if it is a socket, a pipe, memory, or a file or folder of "
                        "a file system that the application has mounted and no program serves");

@@ -16,10 +16,6 @@ guint64 loky_memory_find_field (const char *text, const char *name);
  * up. */
 gboolean loky_memory_is_available (guint64 size);
 
-/* Whether the kernel promises no more memory than there is ("vm.overcommit_memory" is 2): then even one more page of shared
- * memory may be refused, which whoever touches it is told by SIGBUS. As it was at the first call. */
-gboolean loky_memory_is_counted_strictly (void);
-
 /* What a file of the form of /proc/meminfo says is available, with swap, in bytes; G_MAXUINT64 if it
  * does not say. */
 guint64 loky_memory_parse_meminfo (const char *text);

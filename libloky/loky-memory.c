@@ -36,21 +36,3 @@ loky_memory_is_available (guint64 size)
   errno = ENOMEM;
   return FALSE;
 }
-
-gboolean
-loky_memory_is_counted_strictly (void)
-{
-  static gsize answer; /* 1: no; 2: yes */
-
-  if (g_once_init_enter (&answer))
-    {
-      g_autofree char *text = NULL;
-
-      /* Where it is not known, it may be. */
-      g_once_init_leave (&answer, g_file_get_contents ("/proc/sys/vm/overcommit_memory", &text, NULL, NULL) &&
-                                          (text[0] == '0' || text[0] == '1')
-                                      ? 1
-                                      : 2);
-    }
-  return answer == 2;
-}

@@ -355,7 +355,8 @@ complete_task (LokyPoolTurn *turn, const LokyAction *action)
     end = LOKY_FUTURE_STATE_SUCCEEDED;
   else
     {
-      g_clear_pointer (&payload, loky_payload_unref);
+      if (payload != NULL)
+        turn->payloads = g_slist_prepend (turn->payloads, g_steal_pointer (&payload));
       if (action->outcome == LOKY_OUTCOME_CANCELLED)
         end = LOKY_FUTURE_STATE_CANCELLED;
       if (action->outcome != LOKY_OUTCOME_FAILURE && action->outcome != LOKY_OUTCOME_UNSENDABLE)
@@ -612,6 +613,7 @@ turn_end_once (LokyPoolTurn *turn)
     self->changed_func (self->changed_data);
   loky_pool_unlock (self);
 
+  g_slist_free_full (turn->payloads, (GDestroyNotify) loky_payload_unref);
   for (guint i = 0; i < turn->n_to_flush; i++)
     {
       failures = flush_and_collect (turn->to_flush[i], failures);

@@ -160,6 +160,7 @@ struct _LokyPool
   guint64 memory_growth_limit;  /* bytes; 0: none */
   gint64 memory_check_interval; /* µs */
   gboolean accepts_descriptors; /* constant from the first start on */
+  gboolean was_sent_foreign;    /* atomic: by a worker, of descriptors that may block who closes them */
   GArray *growths;              /* of LokyGrowth, that were not taken */
   guint max_backlog;            /* 0: any */
   GQueue room_waits;            /* of LokyPoolWait, for room in the backlog; first come, first served */
@@ -252,6 +253,7 @@ typedef struct
   LokyFuture *ended;        /* references */
   LokyFuture **ended_tail;
   GSList *waits; /* that are over */
+  GSList *payloads; /* that nobody gets: letting go of their descriptors is not for who holds the lock */
   gboolean wakes_monitor;
   gboolean has_changed;
   LokyPoolDeferred *deferred; /* instead of telling; or NULL */

@@ -87,8 +87,11 @@ read_value (LokyPoolWorker *worker, LokyFrame *frame, Incoming *incoming, GError
     g_set_error_literal (&local_error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
                          "The result cannot be received: too many descriptors are open");
   else
-    incoming->payload = loky_payload_new_received (&value, frame->fds, worker->pool->blocks, &worker->view,
-                                                   worker->pool->accepts_descriptors, &local_error);
+    /* The segment of a partial result does not come again. */
+    incoming->payload = loky_payload_new_received (
+        &value, frame->fds, worker->pool->blocks,
+        incoming->type == LOKY_MESSAGE_PARTIAL ? NULL : &worker->view, worker->pool->accepts_descriptors,
+        &local_error);
   if (value.place == LOKY_PLACE_SEGMENT && frame->header.type != LOKY_MESSAGE_PARTIAL)
     {
       loky_channel_append (worker->channel, LOKY_MESSAGE_RELEASE, 0, value.segment);
@@ -508,6 +511,8 @@ fill (LokyPoolWorker *worker, GError **error)
                     __ATOMIC_RELAXED);
   loky_control_begin_reading (&worker->control);
   result = loky_channel_fill (worker->channel, FALSE, error);
+  if (loky_channel_had_foreign (worker->channel))
+    __atomic_store_n (&worker->pool->was_sent_foreign, TRUE, __ATOMIC_RELAXED);
   loky_control_end_reading (&worker->control, loky_channel_get_n_received (worker->channel));
   return result;
 }

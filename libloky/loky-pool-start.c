@@ -56,11 +56,11 @@ want_write_cb (gpointer user_data, gboolean want_write)
 }
 
 /* What is left for a worker whose descriptors could not all be had. None is started that would send more of what
- * cannot be closed. */
+ * cannot be closed, where workers send such. */
 static gboolean
 take_descriptors (LokyPool *self, GError **error)
 {
-  if (loky_close_is_overrun ())
+  if (__atomic_load_n (&self->was_sent_foreign, __ATOMIC_RELAXED) && loky_close_is_overrun ())
     {
       g_set_error_literal (error, LOKY_ERROR, LOKY_ERROR_RESOURCES,
                            "A worker cannot be started: too many descriptors that workers sent cannot be closed");

@@ -88,10 +88,13 @@ reduce_connection (const GValue *value, gpointer user_data, GError **error)
 static gboolean
 is_socket (int fd)
 {
+  struct sockaddr_storage address;
+  socklen_t address_size = sizeof address;
   int type;
   socklen_t size = sizeof type;
 
-  return getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+  return getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+         getsockname (fd, (struct sockaddr *) &address, &address_size) == 0;
 }
 
 static GSocket *
@@ -116,13 +119,10 @@ make_socket (GVariant *form, GError **error)
       return NULL;
     }
   fd = loky_descriptor_steal_fd (descriptor, error);
+  /* What GLib asks of it was asked above: when it fails after all, it closes it, and says that it does not. */
   socket = fd >= 0 ? g_socket_new_from_fd (fd, error) : NULL;
   if (socket == NULL)
-    {
-      if (fd >= 0)
-        loky_close_untrusted (fd);
-      return NULL;
-    }
+    return NULL;
   g_socket_set_blocking (socket, is_blocking);
   g_socket_set_timeout (socket, timeout);
   return socket;

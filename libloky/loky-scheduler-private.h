@@ -283,7 +283,8 @@ void loky_scheduler_worker_dying (LokyScheduler *self,
                                   LokySchedulerWorker *worker,
                                   gint64 now,
                                   GArray *actions);
-/* The end of the worker, which is to be told, is not its own doing: it counts neither as a failed start nor as a crash. */
+/* The end of the worker, which is to be told, is not its own doing: it counts neither as a failed start nor as a crash,
+ * unless it serves after all. */
 void loky_scheduler_excuse (LokySchedulerWorker *worker);
 /* The worker is dead and all that it sent has been told. */
 void loky_scheduler_worker_gone (LokyScheduler *self,

@@ -1034,6 +1034,8 @@ loky_scheduler_worker_ready (LokyScheduler *self,
     return;
   worker->state = LOKY_WORKER_STATE_READY;
   worker->has_served = TRUE;
+  /* What it was excused by it has outlived. */
+  worker->was_killed = FALSE;
   clear_deadline (&worker->deadline);
   self->n_starting--;
   if (self->n_warm > 0)

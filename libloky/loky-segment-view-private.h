@@ -4,8 +4,7 @@
 /* The segments that a worker sent its last large values in, kept mapped for its next ones: copying out of a mapping
  * takes half of the time of pread().
  *
- * A sender cannot do harm by it: memory that can shrink, and such in which a hole may not be filled, is not mapped. To be used
- * by one thread at a time. */
+ * A sender cannot do harm by it: what can shrink, or lose a page, is not mapped. To be used by one thread at a time. */
 
 #include <glib.h>
 #include <sys/types.h>

@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include "loky-memory-private.h"
-
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #endif
@@ -19,6 +17,12 @@
 
 /* What is kept in all: as much as a sender keeps. */
 #define MAX_KEPT (128u << 20)
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE)
 
 static void
 drop (LokySegmentView *self, guint i)
@@ -35,17 +39,19 @@ loky_segment_view_clear (LokySegmentView *self)
     drop (self, i);
 }
 
-/* Whether no access to it can fail, whatever its sender does: its length stays, and a page that the sender takes out is
- * replaced by an empty one, as long as the kernel does not count what it promises. What has huge pages of its own has
- * only as many as were set aside. */
+/* Whether no access to it can fail or wait, whatever its sender does: its length stays, and so does each of its pages, which
+ * nobody can take out of what is sealed against writing. (The sender writes by the mapping that it made before.) What has
+ * huge pages of its own is left alone. */
 static gboolean
-is_sound (int fd)
+is_sound (int fd, gsize size, struct stat *info)
 {
   int seals = fcntl (fd, F_GET_SEALS);
   struct statfs system;
 
-  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && fstatfs (fd, &system) == 0 &&
-         system.f_type == TMPFS_MAGIC && !loky_memory_is_counted_strictly ();
+  /* The length and the pages are asked for when they cannot become less any more. */
+  return seals >= 0 && (seals & SEALS) == SEALS && fstatfs (fd, &system) == 0 && system.f_type == TMPFS_MAGIC &&
+         fstat (fd, info) == 0 && info->st_size >= 0 && (guint64) info->st_size >= size &&
+         (guint64) info->st_blocks >= (guint64) info->st_size / 512;
 }
 
 static void
@@ -77,14 +83,13 @@ map_new (LokySegmentView *self, int fd, gsize size)
   struct stat info;
   gpointer map;
 
-  /* Its length is asked for when it cannot become less any more. */
-  if (!is_sound (fd) || fstat (fd, &info) != 0 || info.st_size < 0 || (guint64) info.st_size < size)
+  if (!is_sound (fd, size, &info))
     return FALSE;
   map = mmap (NULL, (gsize) info.st_size, PROT_READ, MAP_SHARED, fd, 0);
   if (map == MAP_FAILED)
     return FALSE;
   madvise (map, (gsize) info.st_size, MADV_DONTFORK);
-  /* Faster than fault by fault. No more than the value: what is behind it may be holes, which this would fill. */
+  /* Faster than fault by fault. */
   madvise (map, size, MADV_POPULATE_READ);
   drop (self, LOKY_SEGMENT_VIEW_N - 1);
   put_first (self, LOKY_SEGMENT_VIEW_N - 1);
@@ -115,7 +120,11 @@ loky_segment_view_copy (LokySegmentView *self, int fd, gpointer to, gsize size)
   if (fstat (fd, &info) != 0)
     return FALSE;
   if (!find (self, &info, size) && (size < MIN_SIZE || !map_new (self, fd, size)))
-    return FALSE;
+    {
+      /* What is not used any more goes, in the end. */
+      drop (self, LOKY_SEGMENT_VIEW_N - 1);
+      return FALSE;
+    }
   memcpy (to, self->kept[0].map, size);
   trim (self);
   return TRUE;

@@ -6,8 +6,12 @@
 
 #include "fixture.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,6 +20,25 @@
 /* More than there may be threads, and so many more that no more is to be taken. */
 #define N_THREADS 256
 #define N_MORE 65
+
+static gboolean has_threads = TRUE;
+
+#if !LOKY_HAS_SANITIZER
+__attribute__ ((visibility ("default"))) int
+pthread_create (pthread_t *thread, const pthread_attr_t *attributes, void *(*func) (void *), void *data)
+{
+  int (*real) (pthread_t *, const pthread_attr_t *, void *(*) (void *), void *);
+
+  *(void **) &real = dlsym (RTLD_NEXT, "pthread_create");
+  return has_threads ? real (thread, attributes, func, data) : EAGAIN;
+}
+#endif
+
+static gboolean
+is_fatal (const char *domain, GLogLevelFlags level, const char *message, gpointer unused)
+{
+  return strstr (message, "Descriptors that workers sent cannot be closed") == NULL;
+}
 
 static int
 make_listener (struct sockaddr_in *address)
@@ -119,6 +142,31 @@ test_more_than_can_be_closed (void)
   g_assert_false (loky_close_is_overrun ());
 }
 
+/* What came while there were none is closed when there are some, whoever asks next. */
+static void
+test_no_threads (void)
+{
+  guint before = count_open ();
+
+  if (LOKY_HAS_SANITIZER)
+    {
+      g_test_skip ("pthread_create() is the sanitizer's");
+      return;
+    }
+  /* The warning is told once. */
+  g_test_log_set_fatal_handler (is_fatal, NULL);
+  has_threads = FALSE;
+  for (guint i = 0; i < N_MORE; i++)
+    loky_close_untrusted (socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  g_assert_true (loky_close_is_overrun ());
+  g_assert_cmpuint (count_open (), ==, before + N_MORE);
+  has_threads = TRUE;
+  loky_close_is_overrun ();
+  while (count_open () > before)
+    g_usleep (100);
+  g_assert_false (loky_close_is_overrun ());
+}
+
 static void
 test_memory_at_once (void)
 {
@@ -154,6 +202,7 @@ main (int argc, char **argv)
   /* Without a child: GLib lets go of its descriptors later. */
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/loky/close/more-than-can-be-closed", test_more_than_can_be_closed);
+  g_test_add_func ("/loky/close/no-threads", test_no_threads);
   g_test_add_func ("/loky/close/memory-at-once", test_memory_at_once);
   g_test_add_func ("/loky/close/what-it-is", test_what_it_is);
   return g_test_run ();

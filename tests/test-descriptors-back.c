@@ -252,6 +252,52 @@ test_reduced_socket (LokyFixture *fixture, gconstpointer data)
   g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
 }
 
+/* GLib would make none of it, and leave unsaid whose it is then. */
+static void
+test_reduced_socket_without_a_name (LokyFixture *fixture, gconstpointer data)
+{
+  g_autoptr (LokyFuture) future = submit (fixture, "descriptor.make-value", "AF_ALG");
+  g_autoptr (GVariant) result = loky_future_dup_result (future, NULL);
+  g_auto (GValue) value = G_VALUE_INIT;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_nonnull (result);
+  if (g_variant_is_of_type (result, G_VARIANT_TYPE_STRING))
+    {
+      g_test_skip ("the kernel has no sockets of AF_ALG");
+      return;
+    }
+  g_assert_false (loky_future_dup_value (future, &value, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_REDUCER);
+  g_assert_nonnull (strstr (error->message, "is no socket"));
+}
+
+/* By a worker to one of its own, after it was made ready to go back. */
+static void
+test_passed_on (LokyFixture *fixture, gconstpointer data)
+{
+  int ends[2];
+  g_autoptr (LokyDescriptor) descriptor = NULL;
+  g_autoptr (LokyFuture) future = NULL;
+  g_autoptr (GVariant) handle = NULL;
+  g_autoptr (GVariant) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+  descriptor = loky_descriptor_new (ends[1], &error);
+  g_assert_no_error (error);
+  handle = loky_descriptor_to_variant (descriptor, &error);
+  future = loky_fixture_submit (fixture->executor, "descriptor.pass-on", g_variant_new ("(@h)", handle));
+  close (ends[1]);
+  g_assert_cmpint (write (ends[0], "there", 5), ==, 5);
+  g_assert_cmpint (shutdown (ends[0], SHUT_WR), ==, 0);
+  g_assert_true (loky_future_wait (future, -1, NULL, NULL));
+  result = loky_future_dup_result (future, &error);
+  g_assert_no_error (error);
+  assert_reads (ends[0], "there");
+  close (ends[0]);
+}
+
 static void
 test_reduced_connection (LokyFixture *fixture, gconstpointer data)
 {
@@ -449,6 +495,8 @@ main (int argc, char **argv)
   ADD ("kind-that-is-not-accepted", test_kind_that_is_not_accepted);
   ADD ("refused-by-default", test_refused_by_default);
   ADD ("reduced-socket", test_reduced_socket);
+  ADD ("reduced-socket-without-a-name", test_reduced_socket_without_a_name);
+  ADD ("passed-on", test_passed_on);
   ADD ("reduced-connection", test_reduced_connection);
   ADD ("reduced-list", test_reduced_list);
   ADD ("reduced-descriptor", test_reduced_descriptor);

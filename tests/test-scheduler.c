@@ -973,6 +973,19 @@ test_excused_starts (Harness *self, gconstpointer user_data)
   g_assert_cmpint (loky_scheduler_get_state (self->scheduler), ==, LOKY_EXECUTOR_STATE_OPEN);
 }
 
+/* It was not taken along: its next end is its own. */
+static void
+test_excused_worker_that_lives (Harness *self, gconstpointer user_data)
+{
+  loky_scheduler_set_crash_policy (self->scheduler, LOKY_CRASH_POLICY_BREAK);
+  submit (self);
+  loky_scheduler_excuse (&get_worker (self, 1)->scheduling);
+  ready (self, get_worker (self, 1));
+  begin (self, get_task (self, 1));
+  gone (self, get_worker (self, 1));
+  g_assert_true (loky_scheduler_is_broken (self->scheduler));
+}
+
 /* It neither serves nor dies: that is a failed start, too. */
 static void
 test_start_that_hangs (Harness *self, gconstpointer user_data)
@@ -1881,6 +1894,7 @@ add_deaths (void)
   ADD ("failed-starts", test_failed_starts);
   ADD ("start-that-hangs", test_start_that_hangs);
   ADD ("excused-starts", test_excused_starts);
+  ADD ("excused-worker-that-lives", test_excused_worker_that_lives);
   ADD ("failed-starts-are-forgotten", test_failed_starts_are_forgotten);
   ADD ("failed-starts-beside-a-worker", test_failed_starts_beside_a_worker);
   ADD ("crash-policy-break", test_crash_policy_break);

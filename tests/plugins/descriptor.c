@@ -240,6 +240,13 @@ make_event (LokyTaskContext *context, GVariant *args, gpointer user_data, GError
   return result;
 }
 
+/* One that has no name, and of which GLib makes no GSocket. */
+static int
+socket_of_the_kernel (void)
+{
+  return socket (AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+}
+
 /* As a value: what is in a pair of sockets, or pipes. */
 static GVariant *
 make_value (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
@@ -251,7 +258,20 @@ make_value (LokyTaskContext *context, GVariant *args, gpointer user_data, GError
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0 ||
       write (ends[1], type, strlen (type)) != (ssize_t) strlen (type))
     abort ();
-  if (strcmp (type, "GUnixFDList") == 0)
+  if (strcmp (type, "AF_ALG") == 0)
+    {
+      g_autoptr (GSocket) socket = g_socket_new_from_fd (ends[0], error);
+      int nameless = socket_of_the_kernel ();
+
+      close (ends[1]);
+      g_value_init (&value, G_TYPE_SOCKET);
+      g_value_set_object (&value, socket);
+      if (nameless < 0)
+        return g_variant_new_string ("none");
+      dup3 (nameless, g_socket_get_fd (socket), O_CLOEXEC);
+      close (nameless);
+    }
+  else if (strcmp (type, "GUnixFDList") == 0)
     {
       g_value_init (&value, G_TYPE_UNIX_FD_LIST);
       g_value_take_object (&value, g_unix_fd_list_new_from_array (ends, 2));
@@ -295,8 +315,12 @@ pass_on (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **
   g_autoptr (LokyExecutor) executor = g_object_new (LOKY_TYPE_EXECUTOR, "max-workers", 1, NULL);
   g_autoptr (GVariant) handle = NULL;
 
+  g_autoptr (GVariant) added = NULL;
+
   if (descriptor == NULL)
     return NULL;
+  /* Where the application accepts it, it may go both ways. */
+  added = loky_task_context_add_descriptor (context, descriptor, NULL);
   handle = loky_descriptor_to_variant (descriptor, error);
   if (handle == NULL)
     return NULL;
