@@ -62,22 +62,29 @@ add_waiting_locked (int fd)
   g_array_append_val (waiting, fd);
 }
 
-/* -1: there is none, and the thread that asks does not count any more. */
+/* -1: there is none. */
 static int
-take_waiting (void)
+take_waiting_locked (void)
 {
   int fd = -1;
 
-  pthread_mutex_lock (&lock);
   if (waiting != NULL && waiting->len > 0)
     {
       fd = g_array_index (waiting, int, 0);
       g_array_remove_index (waiting, 0);
     }
-  else
-    n_closers--;
-  pthread_mutex_unlock (&lock);
   return fd;
+}
+
+/* FALSE: no thread can be had. */
+static gboolean
+start_thread (GThreadFunc func, int fd)
+{
+  GThread *thread = g_thread_try_new ("loky-close", func, GINT_TO_POINTER (fd), NULL);
+
+  if (thread != NULL)
+    g_thread_unref (thread);
+  return thread != NULL;
 }
 
 static gpointer
@@ -90,7 +97,10 @@ closer_cb (gpointer data)
       /* Not the other way round: the number may be another's as soon as it is closed. */
       loky_fork_guard_remove (fd);
       close (fd);
-      fd = take_waiting ();
+      pthread_mutex_lock (&lock);
+      fd = take_waiting_locked ();
+      n_closers -= fd < 0;
+      pthread_mutex_unlock (&lock);
     }
   while (fd >= 0);
   return NULL;
@@ -105,22 +115,36 @@ warn_once (void)
     g_warning ("Descriptors that workers sent cannot be closed, since that blocks, and stay open for now");
 }
 
-/* FALSE: no thread can be had. */
+/* For as many as wait and may have one. FALSE: some wait on. */
 static gboolean
-start_closer (int fd)
+start_closers (void)
 {
-  GThread *thread = g_thread_try_new ("loky-close", closer_cb, GINT_TO_POINTER (fd), NULL);
+  gboolean are_left;
+  int fd;
 
-  if (thread != NULL)
-    g_thread_unref (thread);
-  return thread != NULL;
+  do
+    {
+      pthread_mutex_lock (&lock);
+      fd = n_closers < MAX_CLOSERS ? take_waiting_locked () : -1;
+      n_closers += fd >= 0;
+      are_left = fd < 0 && waiting != NULL && waiting->len > 0;
+      pthread_mutex_unlock (&lock);
+      if (fd >= 0 && !start_thread (closer_cb, fd))
+        {
+          pthread_mutex_lock (&lock);
+          n_closers--;
+          add_waiting_locked (fd);
+          pthread_mutex_unlock (&lock);
+          return FALSE;
+        }
+    }
+  while (fd >= 0);
+  return !are_left;
 }
 
 void
 loky_close_untrusted (int fd)
 {
-  gboolean is_done;
-
   if (fd < 0)
     return;
   if (loky_close_is_memory (fd))
@@ -132,50 +156,10 @@ loky_close_untrusted (int fd)
   watch_forks ();
   loky_fork_guard_add (fd);
   pthread_mutex_lock (&lock);
-  is_done = n_closers < MAX_CLOSERS;
-  if (is_done)
-    n_closers++;
-  else
-    add_waiting_locked (fd);
+  add_waiting_locked (fd);
   pthread_mutex_unlock (&lock);
-  if (is_done && !start_closer (fd))
-    {
-      pthread_mutex_lock (&lock);
-      n_closers--;
-      add_waiting_locked (fd);
-      pthread_mutex_unlock (&lock);
-      is_done = FALSE;
-    }
-  if (!is_done)
+  if (!start_closers ())
     warn_once ();
-}
-
-/* What no thread could be had for when it came. */
-static void
-start_for_waiting (void)
-{
-  gboolean is_started = TRUE;
-  int fd;
-
-  while (is_started)
-    {
-      pthread_mutex_lock (&lock);
-      is_started = waiting != NULL && waiting->len > 0 && n_closers < MAX_CLOSERS;
-      if (is_started)
-        {
-          fd = g_array_index (waiting, int, 0);
-          g_array_remove_index (waiting, 0);
-          n_closers++;
-        }
-      pthread_mutex_unlock (&lock);
-      if (!is_started || start_closer (fd))
-        continue;
-      pthread_mutex_lock (&lock);
-      n_closers--;
-      add_waiting_locked (fd);
-      pthread_mutex_unlock (&lock);
-      is_started = FALSE;
-    }
 }
 
 gboolean
@@ -183,7 +167,8 @@ loky_close_is_overrun (void)
 {
   gboolean is_overrun;
 
-  start_for_waiting ();
+  /* What no thread could be had for when it came. */
+  start_closers ();
   pthread_mutex_lock (&lock);
   is_overrun = waiting != NULL && waiting->len > MAX_WAITING;
   pthread_mutex_unlock (&lock);
@@ -244,20 +229,9 @@ close_cb (gpointer data)
   return NULL;
 }
 
-/* FALSE: there is no thread, and @fd is still open. */
-static gboolean
-close_apart (int fd)
-{
-  GThread *thread = g_thread_try_new ("loky-close", close_cb, GINT_TO_POINTER (fd), NULL);
-
-  if (thread != NULL)
-    g_thread_unref (thread);
-  return thread != NULL;
-}
-
 void
 loky_close_trusted (int fd)
 {
-  if (loky_close_is_memory (fd) || fcntl (fd, F_GETPIPE_SZ) >= 0 || !close_apart (fd))
+  if (loky_close_is_memory (fd) || fcntl (fd, F_GETPIPE_SZ) >= 0 || !start_thread (close_cb, fd))
     close (fd);
 }
