@@ -174,6 +174,11 @@ gboolean loky_control_leave_task (LokyControl *self,
                                   guint64 *n_left,
                                   const LokyControlNote *note,
                                   gboolean *has_to_wake);
+/* Parent. Whether the worker has handled the first @n_put messages, as it says. */
+gboolean loky_control_has_handled (LokyControl *self, guint64 n_put);
+/* Parent, who has put @n_put messages into the outbox. Whether the worker sleeps until something is sent that is not
+ * among them: what it had handled was written before it said that it sleeps. */
+gboolean loky_control_has_to_be_woken (LokyControl *self, guint64 n_put);
 /* The status that exit() was called with, or -1. */
 int loky_control_get_exit_status (LokyControl *self);
 /* What the worker recorded when a signal ended it, or NULL. */

@@ -411,12 +411,16 @@ loky_control_protect (LokyControl *self)
 
 /* --- tasks that are left --------------------------------------------------------------------------- */
 
-/* Whether it sleeps until something is sent that was not put into the outbox yet: what it had handled was written
- * before it said that it sleeps. */
-static gboolean
-has_to_be_woken (LokyControl *self, guint64 n_put)
+gboolean
+loky_control_has_handled (LokyControl *self, guint64 n_put)
 {
-  return loky_control_is_asleep (self) && __atomic_load_n (&self->area->handled, __ATOMIC_ACQUIRE) >= n_put;
+  return __atomic_load_n (&self->area->handled, __ATOMIC_ACQUIRE) >= n_put;
+}
+
+gboolean
+loky_control_has_to_be_woken (LokyControl *self, guint64 n_put)
+{
+  return loky_control_is_asleep (self) && loky_control_has_handled (self, n_put);
 }
 
 gboolean
@@ -428,12 +432,12 @@ loky_control_leave_task (LokyControl *self,
   LokyControlArea *area = self->area;
 
   /* What the worker says costs its own tasks if it is wrong. */
-  if (has_to_be_woken (self, note->n_before) ||
+  if (loky_control_has_to_be_woken (self, note->n_before) ||
       *n_left - __atomic_load_n (&area->n_taken, __ATOMIC_ACQUIRE) >= LOKY_CONTROL_N_NOTES)
     return FALSE;
   write_note (&area->tasks[*n_left % LOKY_CONTROL_N_NOTES], note);
   __atomic_store_n (&area->n_left, ++*n_left, __ATOMIC_SEQ_CST);
-  *has_to_wake = has_to_be_woken (self, note->n_before);
+  *has_to_wake = loky_control_has_to_be_woken (self, note->n_before);
   return TRUE;
 }
 

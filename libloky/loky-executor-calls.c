@@ -190,6 +190,7 @@ loky_pool_submit_task (LokyPool *pool,
 
   if (!has_mailbox && !check_unseen (options, error))
     return NULL;
+  loky_pool_rouse (pool);
   future = loky_pool_make_future (pool, task, args, options, &traits, error);
   if (future == NULL)
     return NULL;
@@ -218,6 +219,7 @@ run_task (LokyPool *pool,
 
   if (!check_unseen (options, error))
     return NULL;
+  loky_pool_rouse (pool);
   future = loky_pool_make_future (pool, task, args, options, &traits, error);
   if (future == NULL || !loky_pool_check_thread (pool, error))
     return NULL;

@@ -66,8 +66,8 @@ loky_pool_turn_check_held (LokyPoolTurn *turn, LokyPoolWorker *worker)
 }
 
 /* A worker may spin if it was given work of late, and no more of them than there are tokens. */
-static void
-lend_spinning (LokyPool *self, LokyPoolWorker *worker, gint64 now)
+void
+loky_pool_lend_spinning (LokyPool *self, LokyPoolWorker *worker, gint64 now)
 {
   guint n_leases;
 
@@ -209,9 +209,10 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
     put_task (turn, worker, task, type);
   LOKY_PROBE_TASK_SENT (future, function->name, worker->id, task->number, task->attempts);
   if (turn->pool->spin_time > 0)
-    lend_spinning (turn->pool, worker, turn->now);
+    loky_pool_lend_spinning (turn->pool, worker, turn->now);
   if (future->waiters != NULL)
-    future->waiters->woke_worker = loky_control_is_asleep (&worker->control);
+    future->waiters->woke_worker
+        = loky_control_is_asleep (&worker->control) && !loky_pool_is_rousing_locked (worker);
 }
 
 static void
@@ -524,6 +525,7 @@ loky_pool_turn_run (LokyPoolTurn *turn)
   if (self->is_finished && !self->has_thread)
     self->is_over = TRUE;
   note_changes (turn);
+  loky_pool_note_quiet_locked (self);
   if (self->waits != NULL)
     loky_pool_check_waits_locked (self, &turn->waits);
 }

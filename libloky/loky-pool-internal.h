@@ -11,6 +11,7 @@
  * care, and a thread that waits for a task holds it while it reads; that one only ever tries it. Order: the
  * reader lock, then the pool's. */
 
+#include "loky-backoff-private.h"
 #include "loky-channel-private.h"
 #include "loky-control-private.h"
 #include "loky-error.h"
@@ -77,6 +78,7 @@ struct _LokyPoolWorker
   GHashTable *names;    /* of LokyFunction, that the worker was told */
   gboolean needs_flush; /* in the list of the turn that holds the lock */
   guint64 n_put;        /* messages of the pool's into its outbox */
+  guint64 roused_by;    /* which of these roused it last; 0: none */
   guint64 n_left;       /* tasks in its control area */
   guint64 put_number;   /* of the last task that was put into its outbox */
   guint64 sent_number;  /* of the last one that was, or is to be when the lock is released, sent from there */
@@ -169,6 +171,9 @@ struct _LokyPool
   guint n_abandoned;
   gint64 timer; /* when the monitor wakes at the latest; -1: not by the clock */
   gint64 spin_time; /* ns; 0: none */
+  gint is_quiet;    /* a worker that sleeps is worth rousing; also read without the lock */
+  LokyBackoff rousing;
+  gboolean has_roused;  /* and whether that was in vain is not known yet */
   gint64 tried_leases; /* when none was to be had, in µs */
   LokyPoolLease leases[LOKY_POOL_MAX_LEASES];
   LokyWaiter *listener; /* the thread that polls the channels instead of the monitor */
@@ -293,6 +298,16 @@ void loky_pool_hear (gpointer user_data);
 
 /* with the lock */
 void loky_pool_drop_bells_locked (LokyPool *self);
+/* loky-pool-rouse.c; whether it is about to wake up for a task that it has yet to be given */
+gboolean loky_pool_is_rousing_locked (LokyPoolWorker *worker);
+/* By who has submitted, whether its answer came without sleeping for it. */
+void loky_pool_note_heard_locked (LokyPool *self, gboolean came_at_once);
+/* By who does not expect it at once. */
+void loky_pool_forget_roused_locked (LokyPool *self);
+/* At the end of each turn. */
+void loky_pool_note_quiet_locked (LokyPool *self);
+/* loky-pool-actions.c: to a worker that is given work */
+void loky_pool_lend_spinning (LokyPool *self, LokyPoolWorker *worker, gint64 now);
 /* Something may come: somebody has to listen. */
 void loky_pool_be_heard_locked (LokyPool *self);
 

@@ -58,6 +58,10 @@ void loky_waiter_clear (LokyWaiter *self);
 /* Has it look again. */
 void loky_waiter_wake_locked (LokyWaiter *self);
 
+/* Before a task is made that is to be submitted at once: wakes the worker that it would go to if that sleeps, so that
+ * both are ready at the same time. Any thread; it does not wait. */
+void loky_pool_rouse (LokyPool *self);
+
 /* Has it listen to the workers, if nobody does: before its task is sent, since the answer may be faster than it
  * is. It must await then. */
 void loky_pool_listen_locked (LokyPool *self, LokyWaiter *waiter);

@@ -258,21 +258,30 @@ poll_channels (LokyPool *self, LokyWaiter *waiter, int bell, gint64 end)
   return TRUE;
 }
 
-/* How long the result is worth spinning for, in ns, and where it comes from. */
+/* How long the result is worth spinning for, in ns, and where it comes from. Who was roused for it may have as long to
+ * wake up yet. */
 static gint64
 plan_spin_locked (LokyPool *self, LokyWaiter *waiter, LokyPoolWorker **worker)
 {
   LokySchedulerTask *task = &waiter->future->task;
+  gboolean is_rousing;
 
   *worker = NULL;
-  /* Who sleeps is woken on this CPU, if this thread is about to sleep, too. */
-  if (self->spin_time == 0 || waiter->woke_worker || task->state != LOKY_TASK_STATE_SENT ||
+  if (self->spin_time == 0 || task->state != LOKY_TASK_STATE_SENT ||
       task->worker->state >= LOKY_WORKER_STATE_DYING || task->function->run_time < 0 ||
-      task->worker->ahead > self->spin_time ||
-      loky_control_is_asleep (&((LokyPoolWorker *) task->worker)->control))
+      task->worker->ahead > self->spin_time)
+    {
+      loky_pool_forget_roused_locked (self);
+      return 0;
+    }
+  /* Who sleeps is woken on this CPU, if this thread is about to sleep, too. */
+  if (waiter->woke_worker)
+    return 0;
+  is_rousing = loky_pool_is_rousing_locked ((LokyPoolWorker *) task->worker);
+  if (!is_rousing && loky_control_is_asleep (&((LokyPoolWorker *) task->worker)->control))
     return 0;
   *worker = loky_pool_worker_ref ((LokyPoolWorker *) task->worker);
-  return self->spin_time;
+  return is_rousing ? 3 * self->spin_time : self->spin_time;
 }
 
 void
@@ -326,6 +335,7 @@ static gboolean
 hear_locked (LokyPool *self, LokyWaiter *waiter, gint64 end)
 {
   gboolean in_time = TRUE;
+  gboolean came_at_once;
   LokyPoolWorker *worker;
   gint64 spin_time = plan_spin_locked (self, waiter, &worker);
 
@@ -336,7 +346,8 @@ hear_locked (LokyPool *self, LokyWaiter *waiter, gint64 end)
       spin (self, waiter, worker, spin_time);
       loky_pool_worker_unref (worker);
     }
-  if (!is_rung (waiter) && !waiter->is_deaf)
+  came_at_once = is_rung (waiter);
+  if (!came_at_once && !waiter->is_deaf)
     {
       loky_pool_lock (self);
       take_bell_locked (self, waiter);
@@ -347,6 +358,7 @@ hear_locked (LokyPool *self, LokyWaiter *waiter, gint64 end)
     }
 
   loky_pool_lock (self);
+  loky_pool_note_heard_locked (self, came_at_once);
   return_bell_locked (self, waiter);
   stop_listening_locked (self, waiter);
   if (waiter->told != NULL)
@@ -402,6 +414,7 @@ loky_pool_hear (gpointer user_data)
 
   is_vain = !is_rung (&waiter);
   loky_pool_lock (self);
+  loky_pool_note_heard_locked (self, !is_vain);
   if (waiter.listens)
     {
       self->n_vain = is_vain ? MIN (self->n_vain + 1, MAX_VAIN) : 0;

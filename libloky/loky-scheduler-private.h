@@ -240,6 +240,8 @@ guint loky_scheduler_get_n_busy (LokyScheduler *self);     /* have a task */
 
 /* Whether no task and no worker is on its way to anything: all workers serve, and have nothing to do. */
 gboolean loky_scheduler_is_quiet (LokyScheduler *self);
+/* The one that the next task goes to if nothing changes, or NULL. */
+LokySchedulerWorker *loky_scheduler_peek_idle (LokyScheduler *self);
 
 /* When tick() is due, or -1. */
 gint64 loky_scheduler_get_deadline (LokyScheduler *self);

@@ -741,6 +741,12 @@ loky_scheduler_is_quiet (LokyScheduler *self)
          self->idle.length == self->n_workers;
 }
 
+LokySchedulerWorker *
+loky_scheduler_peek_idle (LokyScheduler *self)
+{
+  return g_queue_peek_head (&self->idle);
+}
+
 guint
 loky_scheduler_get_n_busy (LokyScheduler *self)
 {

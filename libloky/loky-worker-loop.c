@@ -51,6 +51,7 @@ struct _LokyWorker
   LokySpin spin;
   guint64 sent_seen;  /* sent_to_worker, before the last read */
   gint64 last_pause; /* how long it waited for what came last, in ns */
+  gboolean is_roused; /* for a task that is still to come */
 };
 
 /* One task at hand. */
@@ -504,6 +505,12 @@ is_in_turn (guint8 type)
   return type != LOKY_MESSAGE_RELEASE;
 }
 
+static const LokyControlNote *
+peek_task (Worker *self)
+{
+  return loky_control_peek_task (&self->setup->control, self->n_handled, self->n_taken);
+}
+
 /* FALSE: the parent is not what it was. */
 static gboolean
 handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
@@ -525,18 +532,13 @@ handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
       *leaves = TRUE;
       return TRUE;
     case LOKY_MESSAGE_LOOK:
+      self->is_roused = TRUE;
       return TRUE;
     default:
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL, "The application sent a message of type %u",
                    frame->header.type);
       return FALSE;
     }
-}
-
-static const LokyControlNote *
-peek_task (Worker *self)
-{
-  return loky_control_peek_task (&self->setup->control, self->n_handled, self->n_taken);
 }
 
 static LokyFillResult
@@ -568,28 +570,38 @@ fill_between (Worker *self, GError **error)
   return loky_channel_fill (self->setup->channel, FALSE, error);
 }
 
-/* Waits for what comes next, and reads it. Where the last pause was short the next one is expected to be. */
+static void
+note_pause (Worker *self, gint64 start, gboolean was_roused)
+{
+  if (!was_roused)
+    self->last_pause = loky_spin_now () - start;
+}
+
+/* Waits for what comes next, and reads it. Where the last pause was short the next one is expected to be; and who was
+ * roused is to be given something at once, which tells nothing of what comes after it. */
 static LokyFillResult
 fill (Worker *self, GError **error)
 {
   LokyControl *control = &self->setup->control;
   gint64 spin_time = loky_control_get_spin_time (control);
   LokyFillResult result = LOKY_FILL_AGAIN;
+  gboolean was_roused = self->is_roused;
   gint64 start;
 
   if (peek_task (self) != NULL)
     return fill_between (self, error);
   if (spin_time == 0)
     return fill_asleep (self, error);
+  self->is_roused = FALSE;
   start = loky_spin_now ();
-  if (self->last_pause <= PAUSE_FACTOR * spin_time && loky_spin_begin (&self->spin, spin_time))
+  if ((was_roused || self->last_pause <= PAUSE_FACTOR * spin_time) && loky_spin_begin (&self->spin, spin_time))
     do
       {
         guint64 sent = loky_control_get_sent_to_worker (control);
 
         if (sent == self->sent_seen && peek_task (self) != NULL)
           {
-            self->last_pause = loky_spin_now () - start;
+            note_pause (self, start, was_roused);
             return LOKY_FILL_AGAIN;
           }
         if (sent == self->sent_seen)
@@ -600,7 +612,7 @@ fill (Worker *self, GError **error)
     while (result == LOKY_FILL_AGAIN && loky_spin_go_on (&self->spin));
   if (result == LOKY_FILL_AGAIN)
     result = fill_asleep (self, error);
-  self->last_pause = loky_spin_now () - start;
+  note_pause (self, start, was_roused);
   return result;
 }
 
@@ -615,6 +627,7 @@ handle_left_tasks (Worker *self, guint most, GError **error)
     {
       LokyFrame frame;
 
+      self->is_roused = FALSE;
       frame.header = (LokyFrameHeader){
         .type = (guint8) note->type, .length = note->length, .slot = note->slot, .number = note->number
       };

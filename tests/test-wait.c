@@ -6,10 +6,12 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define WAIT_TIMEOUT 20000 /* ms */
 #define N_THREADS 6
 #define N_CALLS 150
+#define MAX_TRIES 100
 
 static void
 call_many (LokyExecutor *executor, guint n)
@@ -388,6 +390,108 @@ test_dropped_while_delivered (LokyFixture *fixture, gconstpointer data)
   g_thread_join (thread);
 }
 
+/* --- who sleeps ----------------------------------------------------------------------------------- */
+
+/* Of the main thread of a process: how often it went to sleep. FALSE: it does not sleep now. */
+static gboolean
+count_sleeps (const char *pid, guint64 *n_sleeps)
+{
+  g_autofree char *path = g_build_filename ("/proc", pid, "task", pid, "status", NULL);
+  g_autofree char *status = NULL;
+  const char *count;
+
+  g_assert_true (g_file_get_contents (path, &status, NULL, NULL));
+  count = strstr (status, "\nvoluntary_ctxt_switches:\t");
+  g_assert_nonnull (count);
+  *n_sleeps = g_ascii_strtoull (count + strlen ("\nvoluntary_ctxt_switches:\t"), NULL, 10);
+  return strstr (status, "\nState:\tS") != NULL;
+}
+
+/* How often it has slept when it does for good. */
+static guint64
+settle (const char *pid)
+{
+  guint64 last = 0;
+  guint64 now;
+  guint n_same = 0;
+
+  while (n_same < 20)
+    {
+      n_same = count_sleeps (pid, &now) && now == last ? n_same + 1 : 0;
+      last = now;
+      g_usleep (2000);
+    }
+  return last;
+}
+
+static void
+call_in_vain (LokyExecutor *executor)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (loky_executor_call_sync (executor, "", NULL, NULL, NULL, &error));
+  g_assert_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT);
+}
+
+/* A call wakes its worker before it is ready itself; here it never is. */
+static void
+test_rouses_who_sleeps (LokyFixture *fixture, gconstpointer data)
+{
+  LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, NULL);
+  g_autofree char *pid = loky_fixture_call (executor, "fault.obey", "pid");
+
+  for (guint i = 0; i < 5; i++)
+    {
+      guint64 n_sleeps = settle (pid);
+      guint n_tries = 0;
+
+      /* Not at the first, if the calls before found that it does not help. */
+      do
+        {
+          g_assert_cmpuint (++n_tries, <, MAX_TRIES);
+          call_in_vain (executor);
+        }
+      while (settle (pid) == n_sleeps);
+      call_many (executor, 1 + i);
+    }
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+}
+
+static void
+test_does_not_rouse_without_spinning (LokyFixture *fixture, gconstpointer data)
+{
+  LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, "spin-time", 0, NULL);
+  g_autofree char *pid = loky_fixture_call (executor, "fault.obey", "pid");
+  guint64 n_sleeps = settle (pid);
+
+  for (guint i = 0; i < 20; i++)
+    call_in_vain (executor);
+  g_assert_cmpuint (settle (pid), ==, n_sleeps);
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+}
+
+/* Pauses about as long as a worker spins: it is roused at any moment of going to sleep. */
+static void
+test_calls_after_pauses (LokyFixture *fixture, gconstpointer data)
+{
+  LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 2, NULL);
+  g_autoptr (LokyFuture) future = NULL;
+
+  for (guint i = 0; i < 400; i++)
+    {
+      call_many (executor, 1);
+      g_usleep ((gulong) g_test_rand_int_range (0, 200));
+      if (i % 7 == 0)
+        call_in_vain (executor);
+      if (i % 5 != 0)
+        continue;
+      g_clear_object (&future);
+      future = loky_fixture_submit (executor, "demo.echo", g_variant_new_uint32 (i));
+    }
+  loky_fixture_wait_for (is_done, future);
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -404,5 +508,8 @@ main (int argc, char *argv[])
   LOKY_FIXTURE_ADD ("/loky/wait/a-context-hears", test_a_context_hears);
   LOKY_FIXTURE_ADD ("/loky/wait/deaths-while-a-context-hears", test_deaths_while_a_context_hears);
   LOKY_FIXTURE_ADD ("/loky/wait/dropped-while-delivered", test_dropped_while_delivered);
+  LOKY_FIXTURE_ADD ("/loky/wait/rouses-who-sleeps", test_rouses_who_sleeps);
+  LOKY_FIXTURE_ADD ("/loky/wait/does-not-rouse-without-spinning", test_does_not_rouse_without_spinning);
+  LOKY_FIXTURE_ADD ("/loky/wait/calls-after-pauses", test_calls_after_pauses);
   return g_test_run ();
 }

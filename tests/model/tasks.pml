@@ -52,6 +52,7 @@ active proctype Parent ()
   byte t;
   bool wakes;
   bool has_put_unsendable;
+  bool has_roused;
 
   do
   :: t < N_TASKS ->
@@ -75,6 +76,10 @@ active proctype Parent ()
      :: ! has_put_unsendable ->
         has_put_unsendable = true;
         put (UNSENDABLE)
+     :: wakes && ! has_roused ->
+        /* For a task that may follow. */
+        has_roused = true;
+        put (LOOK)
      fi
   :: else -> break
   od
