@@ -19,6 +19,9 @@ char *loky_paths_find_worker (const char *chosen);
  * none. */
 char *loky_paths_find_symbolizer (const char *worker);
 
+/* The file of that name beside our own library; NULL if there is none. */
+char *loky_paths_find_own_library (const char *name);
+
 #define LOKY_MODULE_SUFFIX "." G_MODULE_SUFFIX
 
 /* Letters, digits, “-” and “_”, at least one. NULL is no name. */

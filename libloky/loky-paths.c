@@ -24,6 +24,15 @@ find_own_folder (void)
   return g_path_get_dirname (path);
 }
 
+char *
+loky_paths_find_own_library (const char *name)
+{
+  g_autofree char *folder = find_own_folder ();
+  g_autofree char *path = folder != NULL ? g_build_filename (folder, name, NULL) : NULL;
+
+  return path != NULL && g_file_test (path, G_FILE_TEST_EXISTS) ? g_steal_pointer (&path) : NULL;
+}
+
 static gboolean
 is_build_folder (const char *folder)
 {

@@ -14,6 +14,7 @@
 #include "loky-paths-private.h"
 #include "loky-serializer-private.h"
 #include "loky-suggest-private.h"
+#include "loky-upper-private.h"
 #include "loky-util-private.h"
 
 #define BUILTIN_NAME "loky"
@@ -270,13 +271,30 @@ fail_to_open (const char *path, const GError *module_error, GError **error)
     fail (error, path, "%s", module_error->message);
 }
 
+/* In a worker the linker finds the upper library for a plugin that needs it only if it is in one of the folders of the
+ * system or of the plugin: else, or if that is one of another version, it is the one beside our own that serves. */
+static GModule *
+open_file (const char *path, GError **error)
+{
+  g_autoptr (GError) module_error = NULL;
+  GModule *module = g_module_open_full (path, G_MODULE_BIND_LOCAL, &module_error);
+
+  if (module != NULL)
+    return module;
+  if (loky_upper_peek () == NULL && strstr (module_error->message, LOKY_UPPER_FILE) != NULL &&
+      loky_upper_open (NULL) != NULL)
+    return g_module_open_full (path, G_MODULE_BIND_LOCAL, error);
+  g_propagate_error (error, g_steal_pointer (&module_error));
+  return NULL;
+}
+
 static const LokyPluginDescriptor *
 open_module (const char *path, const char *name, GError **error)
 {
   g_autoptr (GError) module_error = NULL;
   const LokyPluginDescriptor *descriptor;
   LokyPluginFunc func = NULL;
-  GModule *module = g_module_open_full (path, G_MODULE_BIND_LOCAL, &module_error);
+  GModule *module = open_file (path, &module_error);
 
   if (module == NULL)
     {

@@ -44,6 +44,14 @@ get_plain_name (const char *type)
   return letter != '\0' && type[1] == '\0' && letter < G_N_ELEMENTS (types) ? types[letter] : NULL;
 }
 
+/* @why: nullable; why one that there is cannot be used. */
+static void
+fail_unknown (GError **error, const char *name, const char *place, const GError *why)
+{
+  g_set_error (error, LOKY_ERROR, LOKY_ERROR_REDUCER, "There is no reducer for the type “%s” in %s%s%s", name, place,
+               why != NULL ? ": " : "", why != NULL ? why->message : "");
+}
+
 /* --- calls inside calls ------------------------------------------------------------------------- */
 
 static gboolean
@@ -126,14 +134,14 @@ reduce (Reduction *self, const GValue *value, GError **error)
 {
   gboolean is_null;
   GType type = get_type (value, &is_null);
-  g_autoptr (LokyReducer) reducer = loky_reducer_registry_find_reduce (self->registry, type);
+  g_autoptr (GError) why = NULL;
+  g_autoptr (LokyReducer) reducer = loky_reducer_registry_find_reduce (self->registry, type, &why);
   g_autoptr (GVariant) form = NULL;
   const char *name;
 
   if (reducer == NULL)
     {
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_REDUCER, "There is no reducer for the type “%s” in %s",
-                   g_type_name (type), self->place);
+      fail_unknown (error, g_type_name (type), self->place, why);
       return NULL;
     }
   name = g_type_name (reducer->type);
@@ -291,14 +299,14 @@ rebuild (Reduction *self, GVariant *reduced, GValue *value, GError **error)
   const char *name;
   gboolean is_null;
   g_autoptr (GVariant) form = take_apart (reduced, &name, &is_null);
-  g_autoptr (LokyReducer) reducer = loky_reducer_registry_find_rebuild (self->registry, name);
+  g_autoptr (GError) why = NULL;
+  g_autoptr (LokyReducer) reducer = loky_reducer_registry_find_rebuild (self->registry, name, &why);
 
   if (reducer == NULL)
     {
       g_autofree char *shown = loky_reduce_shorten (name);
 
-      g_set_error (error, LOKY_ERROR, LOKY_ERROR_REDUCER, "There is no reducer for the type “%s” in %s", shown,
-                   self->place);
+      fail_unknown (error, shown, self->place, why);
       return FALSE;
     }
   if (is_null ? make_null (reducer->type, value, error) : call_rebuild (reducer, form, value, error))

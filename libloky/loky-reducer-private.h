@@ -35,11 +35,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (LokyReducer, loky_reducer_unref)
 
 /* --- loky-reducer-registry.c --- */
 
-/* The function of the nearest ancestor or interface, in this registry or one below it; a reference, or NULL. */
-LokyReducer *loky_reducer_registry_find_reduce (LokyReducerRegistry *self, GType type);
+/* The function of the nearest ancestor or interface, in this registry or one below it; a reference, or NULL: with an
+ * error if the library could not be loaded that has one. */
+LokyReducer *loky_reducer_registry_find_reduce (LokyReducerRegistry *self, GType type, GError **error);
 
 /* By the very name, which may be any text. No type is looked up by it. */
-LokyReducer *loky_reducer_registry_find_rebuild (LokyReducerRegistry *self, const char *name);
+LokyReducer *loky_reducer_registry_find_rebuild (LokyReducerRegistry *self, const char *name, GError **error);
 
 /* --- loky-reduce.c --- */
 
@@ -81,9 +82,13 @@ gboolean loky_reduce_check_form (GVariant *form, const char *type, GError **erro
 /* Those that are always there. */
 void loky_reducers_add_builtin (LokyReducerRegistry *registry);
 
-/* --- loky-reducers-descriptor.c --- */
+/* The form of a text: a text, or the bytes of one that is not in UTF-8. */
+GVariant *loky_reduce_text (const char *text);
 
-void loky_reducers_add_descriptors (LokyReducerRegistry *registry);
+/* --- loky-reducers-file.c and loky-reducers-descriptor.c, in the upper library --- */
+
+void loky_reducers_add_files (LokyReducerRegistry *registry);
+void loky_reducers_add_sockets (LokyReducerRegistry *registry);
 
 /* --- loky-reducers-object.c --- */
 

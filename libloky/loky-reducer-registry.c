@@ -7,6 +7,7 @@
 
 #include "loky-error.h"
 #include "loky-tsan-private.h"
+#include "loky-upper-private.h"
 
 /**
  * LokyReducerRegistry:
@@ -36,6 +37,9 @@ struct _LokyReducerRegistry
   GHashTable *reducers;   /* GType → LokyReducer; lock */
   GHashTable *rebuilders; /* name of a type → LokyReducer; lock */
 };
+
+/* Whether the built-in registry has the reducers of the upper library. */
+static gint is_complete; /* atomic */
 
 G_DEFINE_FINAL_TYPE (LokyReducerRegistry, loky_reducer_registry, G_TYPE_OBJECT)
 
@@ -128,11 +132,30 @@ loky_reducer_registry_get_default (void)
   if (g_once_init_enter (&registry))
     {
       g_autoptr (LokyReducerRegistry) builtin = registry_new (NULL);
+      const LokyUpper *upper = loky_upper_peek ();
 
       loky_reducers_add_builtin (builtin);
+      if (upper != NULL)
+        {
+          upper->add_reducers (builtin);
+          g_atomic_int_set (&is_complete, TRUE);
+        }
       g_once_init_leave (&registry, registry_new (builtin));
     }
   return registry;
+}
+
+/* Has the built-in ones complete, when one that is not there yet is wanted. Threads may do so at the same time. */
+static gboolean
+add_those_of_upper (GError **error)
+{
+  const LokyUpper *upper = loky_upper_open (error);
+
+  if (upper == NULL)
+    return FALSE;
+  upper->add_reducers (loky_reducer_registry_get_default ()->base);
+  g_atomic_int_set (&is_complete, TRUE);
+  return TRUE;
 }
 
 /**
@@ -352,10 +375,13 @@ find_by_interface (LokyReducerRegistry *self, GType type)
 }
 
 LokyReducer *
-loky_reducer_registry_find_reduce (LokyReducerRegistry *self, GType type)
+loky_reducer_registry_find_reduce (LokyReducerRegistry *self, GType type, GError **error)
 {
   LokyReducer *found = NULL;
 
+  /* Before, as one for an ancestor might be there. */
+  if (!g_atomic_int_get (&is_complete) && loky_upper_has_reducer_for (type) && !add_those_of_upper (error))
+    return NULL;
   for (; type != G_TYPE_INVALID && found == NULL; type = g_type_parent (type))
     {
       found = find_in_layers (self, type);
@@ -365,8 +391,8 @@ loky_reducer_registry_find_reduce (LokyReducerRegistry *self, GType type)
   return found;
 }
 
-LokyReducer *
-loky_reducer_registry_find_rebuild (LokyReducerRegistry *self, const char *name)
+static LokyReducer *
+find_by_name (LokyReducerRegistry *self, const char *name)
 {
   LokyReducer *found = NULL;
 
@@ -379,4 +405,15 @@ loky_reducer_registry_find_rebuild (LokyReducerRegistry *self, const char *name)
       g_mutex_unlock (&self->lock);
     }
   return found;
+}
+
+LokyReducer *
+loky_reducer_registry_find_rebuild (LokyReducerRegistry *self, const char *name, GError **error)
+{
+  LokyReducer *found = find_by_name (self, name);
+
+  if (found != NULL || g_atomic_int_get (&is_complete) || !loky_upper_has_reducer_of (name) ||
+      !add_those_of_upper (error))
+    return found;
+  return find_by_name (self, name);
 }

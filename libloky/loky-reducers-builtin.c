@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The reducers that every process has. What they rebuild may come from a worker that is not trusted: nothing here
+/* The reducers that every process has; those of types of GIO are in the upper library. What they rebuild may come from a worker that is not trusted: nothing here
  * opens a file, runs a program or registers more than a bounded number of names. */
 
 #include "loky-reducer-private.h"
 
 #include <string.h>
 
+#include "loky-descriptor-private.h"
 #include "loky-error.h"
 #include "loky-failure-private.h"
-#include "loky-resource-private.h"
 #include "loky-synchronizer.h"
 #include "loky-wrapper.h"
 
@@ -23,9 +23,8 @@ fail (GError **error, const char *what)
   return FALSE;
 }
 
-/* A text, or the bytes of one that is not in UTF-8. */
-static GVariant *
-reduce_text (const char *text)
+GVariant *
+loky_reduce_text (const char *text)
 {
   return g_utf8_validate (text, -1, NULL) ? g_variant_new_string (text) : g_variant_new_bytestring (text);
 }
@@ -60,7 +59,7 @@ reduce_fundamental (const GValue *value, gpointer type, GError **error)
     case G_TYPE_DOUBLE:
       return g_variant_new_double (g_value_get_double (value));
     case G_TYPE_STRING:
-      return reduce_text (g_value_get_string (value));
+      return loky_reduce_text (g_value_get_string (value));
     default:
       return g_variant_new_variant (g_value_get_variant (value));
     }
@@ -358,49 +357,15 @@ G_GNUC_END_IGNORE_DEPRECATIONS
 /* --- objects ------------------------------------------------------------------------------------ */
 
 static GVariant *
-reduce_file (const GValue *value, gpointer user_data, GError **error)
-{
-  g_autofree char *uri = g_file_get_uri (g_value_get_object (value));
-
-  return reduce_text (uri);
-}
-
-static void
-rebuild_file (GVariant *form, GValue *value, gpointer user_data, GError **error)
-{
-  gboolean is_text = g_variant_is_of_type (form, G_VARIANT_TYPE_STRING);
-
-  if (!is_text && !loky_reduce_check_form (form, "ay", error))
-    return;
-  g_value_init (value, G_TYPE_FILE);
-  g_value_take_object (value, g_file_new_for_uri (is_text ? g_variant_get_string (form, NULL)
-                                                          : g_variant_get_bytestring (form)));
-}
-
-static GVariant *
 reduce_buffer (const GValue *value, gpointer user_data, GError **error)
 {
   return loky_buffer_to_variant (g_value_get_object (value), error);
 }
 
 static GVariant *
-reduce_resource (const GValue *value, gpointer user_data, GError **error)
+reduce_descriptor (const GValue *value, gpointer user_data, GError **error)
 {
-  return loky_resource_to_variant (g_value_get_object (value), error);
-}
-
-static void
-rebuild_resource (GVariant *form, GValue *value, gpointer user_data, GError **error)
-{
-  LokyResource *resource;
-
-  if (!loky_reduce_check_form (form, LOKY_RESOURCE_TYPE, error))
-    return;
-  resource = loky_resource_new_received (loky_rebuild_get_attachments (), form, error);
-  if (resource == NULL)
-    return;
-  g_value_init (value, LOKY_TYPE_RESOURCE);
-  g_value_take_object (value, resource);
+  return loky_descriptor_to_variant (g_value_get_object (value), error);
 }
 
 static GVariant *
@@ -447,10 +412,8 @@ loky_reducers_add_builtin (LokyReducerRegistry *registry)
   add (registry, G_TYPE_ERROR, reduce_error, rebuild_error);
   add (registry, G_TYPE_DATE_TIME, reduce_date_time, rebuild_date_time);
   add (registry, get_value_array_type (), reduce_value_array, rebuild_value_array);
-  add (registry, G_TYPE_FILE, reduce_file, rebuild_file);
   add (registry, LOKY_TYPE_BUFFER, reduce_buffer, rebuild_attachment);
   add (registry, LOKY_TYPE_SYNCHRONIZER, reduce_synchronizer, rebuild_attachment);
-  add (registry, LOKY_TYPE_RESOURCE, reduce_resource, rebuild_resource);
-  loky_reducers_add_descriptors (registry);
+  add (registry, LOKY_TYPE_DESCRIPTOR, reduce_descriptor, rebuild_attachment);
   add (registry, LOKY_TYPE_WRAPPER, loky_reduce_wrapper, loky_rebuild_wrapper);
 }

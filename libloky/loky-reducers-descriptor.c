@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The reducers of what has file descriptors. From a worker they come only if the executor accepts them; what is
+/* The reducers of what has file descriptors in GIO. From a worker they come only if the executor accepts them; what is
  * rebuilt takes them, and may be anything there, so that it is not closed here. */
 
 #include "loky-reducer-private.h"
@@ -220,29 +220,6 @@ rebuild_fd_list (GVariant *form, GValue *value, gpointer user_data, GError **err
                                                       (gint) fds->len));
 }
 
-/* --- descriptors --------------------------------------------------------------------------------
- */
-
-static GVariant *
-reduce_descriptor (const GValue *value, gpointer user_data, GError **error)
-{
-  return loky_descriptor_to_variant (g_value_get_object (value), error);
-}
-
-static void
-rebuild_descriptor (GVariant *form, GValue *value, gpointer user_data, GError **error)
-{
-  LokyDescriptor *descriptor;
-
-  if (!loky_reduce_check_form (form, "h", error))
-    return;
-  descriptor = find (g_variant_get_handle (form), error);
-  if (descriptor == NULL)
-    return;
-  g_value_init (value, LOKY_TYPE_DESCRIPTOR);
-  g_value_take_object (value, descriptor);
-}
-
 /* --- all ----------------------------------------------------------------------------------------
  */
 
@@ -254,10 +231,9 @@ add (LokyReducerRegistry *registry, GType type, LokyReduceFunc reduce, LokyRebui
 }
 
 void
-loky_reducers_add_descriptors (LokyReducerRegistry *registry)
+loky_reducers_add_sockets (LokyReducerRegistry *registry)
 {
   add (registry, G_TYPE_SOCKET, reduce_socket, rebuild_socket);
   add (registry, G_TYPE_SOCKET_CONNECTION, reduce_connection, rebuild_connection);
   add (registry, G_TYPE_UNIX_FD_LIST, reduce_fd_list, rebuild_fd_list);
-  add (registry, LOKY_TYPE_DESCRIPTOR, reduce_descriptor, rebuild_descriptor);
 }

@@ -9,6 +9,7 @@
 #include "loky-reducer-private.h"
 
 #include "loky-error.h"
+#include "loky-upper-private.h"
 
 static gboolean
 fail_property (GError **error, const char *name, const char *what)
@@ -173,6 +174,19 @@ rebuild_properties (GObjectClass *class, GVariant *form, Properties *properties,
   return TRUE;
 }
 
+/* Where GIO is not loaded there is no GInitable. */
+static gboolean
+init_object (GObject *object, GError **error)
+{
+  GType initable = g_type_from_name ("GInitable");
+  const LokyUpper *upper;
+
+  if (initable == G_TYPE_INVALID || !g_type_is_a (G_OBJECT_TYPE (object), initable))
+    return TRUE;
+  upper = loky_upper_open (error);
+  return upper != NULL && upper->init_object (object, error);
+}
+
 static GObject *
 make_object (GType type, Properties *properties, GError **error)
 {
@@ -180,7 +194,7 @@ make_object (GType type, Properties *properties, GError **error)
 
   if (g_object_is_floating (object))
     g_object_ref_sink (object);
-  if (G_IS_INITABLE (object) && !g_initable_init (G_INITABLE (object), NULL, error))
+  if (!init_object (object, error))
     g_clear_object (&object);
   return object;
 }

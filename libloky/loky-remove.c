@@ -2,7 +2,6 @@
 #include "loky-remove-private.h"
 
 #include <dirent.h>
-#include <gio/gio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -30,7 +29,7 @@ fail (GError **error, const char *name, const char *why)
   int saved_errno = errno;
 
   if (error != NULL && *error == NULL)
-    g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (saved_errno),
+    g_set_error (error, G_FILE_ERROR, (gint) g_file_error_from_errno (saved_errno),
                  "“%s” cannot be removed: %s", name, why != NULL ? why : g_strerror (saved_errno));
   return FALSE;
 }

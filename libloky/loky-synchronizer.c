@@ -2,13 +2,10 @@
 #include "loky-synchronizer-private.h"
 
 #include "loky-attachment-private.h"
-#include "loky-barrier.h"
 #include "loky-condition-private.h"
 #include "loky-error.h"
-#include "loky-event.h"
-#include "loky-lock.h"
-#include "loky-semaphore.h"
 #include "loky-tsan-private.h"
+#include "loky-upper-private.h"
 #include "loky-util-private.h"
 
 /**
@@ -85,41 +82,34 @@ loky_synchronizer_make (GType type, LokySync *sync, guint32 part)
   return self;
 }
 
+/* G_TYPE_INVALID: there is no such class, or with an error: it cannot be loaded. */
 static GType
-get_type_of (LokySync *sync, guint32 part)
+get_type_of (LokySync *sync, guint32 part, GError **error)
 {
-  gboolean is_lock = sync->kind == LOKY_SYNC_LOCK || sync->kind == LOKY_SYNC_RECURSIVE_LOCK;
+  const LokyUpper *upper;
 
-  if (part >= LOKY_PART_CONDITION)
-    return is_lock ? LOKY_TYPE_CONDITION : G_TYPE_INVALID;
-  switch (sync->kind)
-    {
-    case LOKY_SYNC_LOCK:
-    case LOKY_SYNC_RECURSIVE_LOCK:
-      return LOKY_TYPE_LOCK;
-    case LOKY_SYNC_SEMAPHORE:
-    case LOKY_SYNC_BOUNDED_SEMAPHORE:
-      return LOKY_TYPE_SEMAPHORE;
-    case LOKY_SYNC_EVENT:
-      return LOKY_TYPE_EVENT;
-    case LOKY_SYNC_BARRIER:
-      return LOKY_TYPE_BARRIER;
-    default:
-      return G_TYPE_INVALID;
-    }
+  if (part > LOKY_PART_CONDITION + LOKY_CONDITION_MAX)
+    return G_TYPE_INVALID;
+  upper = loky_upper_open (error);
+  return upper != NULL ? upper->get_synchronizer_type (sync->kind, part >= LOKY_PART_CONDITION) : G_TYPE_INVALID;
 }
 
 LokySynchronizer *
 loky_synchronizer_new_received (int fd, const LokyBufferRecord *record, GError **error)
 {
   g_autoptr (LokySync) sync = loky_sync_new_received (fd, record->size, error);
+  g_autoptr (GError) local_error = NULL;
   LokySynchronizer *self;
   GType type;
 
   if (sync == NULL)
     return NULL;
-  type = record->part <= LOKY_PART_CONDITION + LOKY_CONDITION_MAX ? get_type_of (sync, record->part)
-                                                                 : G_TYPE_INVALID;
+  type = get_type_of (sync, record->part, &local_error);
+  if (local_error != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&local_error));
+      return NULL;
+    }
   if (type == G_TYPE_INVALID)
     {
       g_set_error (error, LOKY_ERROR, LOKY_ERROR_PROTOCOL,

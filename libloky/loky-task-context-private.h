@@ -72,7 +72,13 @@ GVariant *loky_task_context_keep (LokyTaskContext *self, GObject *attachment, GE
 
 LokyPluginLoader *loky_task_context_get_loader (LokyTaskContext *self);
 
-/* Cancels the GCancellable if the task is to stop. Called by the relay thread. */
+/* The object that says when the task is to stop: the context's; the first call makes it, under a lock. @stop has it say
+ * so, in the relay thread, at most for as long as the task runs. */
+GObject *loky_task_context_ensure_stopper (LokyTaskContext *self,
+                                           GObject *(*make) (void),
+                                           void (*stop) (GObject *stopper));
+
+/* Has it say so if the task is to stop. Called by the relay thread. */
 void loky_task_context_relay (LokyTaskContext *self);
 
 G_END_DECLS

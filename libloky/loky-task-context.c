@@ -5,9 +5,9 @@
 #include "loky-error.h"
 #include "loky-synchronizer-private.h"
 #include "loky-reducer-private.h"
-#include "loky-resource-private.h"
 #include "loky-watchdog-private.h"
 #include "loky-tsan-private.h"
+#include "loky-util-private.h"
 
 /* How often the parent is told that there is news of the progress, in µs. */
 #define PROGRESS_INTERVAL (100 * 1000)
@@ -42,7 +42,8 @@ struct _LokyTaskContext
   LokyPartialMode partial_mode; /* lock */
   gint64 partials_sent;      /* what they cost; lock */
   gint64 progress_told_at;   /* lock */
-  GCancellable *cancellable; /* lock; made when it is asked for */
+  GObject *stopper;          /* lock; made when it is asked for */
+  void (*stop) (GObject *);  /* lock; has it say that the task is to stop */
 };
 
 G_DEFINE_FINAL_TYPE (LokyTaskContext, loky_task_context, G_TYPE_OBJECT)
@@ -55,7 +56,7 @@ loky_task_context_finalize (GObject *object)
   LOKY_TSAN_ACQUIRE (object);
   g_free (self->task);
   g_clear_pointer (&self->buffers, g_ptr_array_unref);
-  g_clear_object (&self->cancellable);
+  g_clear_object (&self->stopper);
   g_mutex_clear (&self->lock);
   g_mutex_clear (&self->partial_lock);
 
@@ -132,7 +133,7 @@ append_partial_locked (LokyTaskContext *self, GVariant *value, gint64 cost, GErr
 
   if (self->has_ended || self->partial_mode != LOKY_PARTIAL_SENT)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+      g_set_error (error, LOKY_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
                    "The task “%s” cannot send partial results: it %s", self->task,
                    self->has_ended ? "has returned" : "is not a task of kind call that was submitted");
       return FALSE;
@@ -210,7 +211,7 @@ is_known (LokyTaskContext *self)
 void
 loky_task_context_recycle (LokyTaskContext *self, LokyTaskContext **kept)
 {
-  if (is_known (self) || self->cancellable != NULL)
+  if (is_known (self) || self->stopper != NULL)
     {
       g_object_unref (self);
       return;
@@ -363,49 +364,39 @@ loky_task_context_set_error_if_cancelled (LokyTaskContext *self, GError **error)
 
   if (!loky_task_context_is_cancelled (self))
     return FALSE;
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The task “%s” was cancelled", self->task);
+  g_set_error (error, LOKY_IO_ERROR, G_IO_ERROR_CANCELLED, "The task “%s” was cancelled", self->task);
   return TRUE;
 }
 
-/**
- * loky_task_context_get_cancellable:
- * @self: a context
- *
- * Gets a cancellable for the functions that the task calls.
- *
- * It is cancelled when the task is to stop, by a thread of libloky that is started by the first call.
- *
- * Returns: (transfer none): the cancellable, which is the context's
- *
- * Since: 1.0
- */
-GCancellable *
-loky_task_context_get_cancellable (LokyTaskContext *self)
+GObject *
+loky_task_context_ensure_stopper (LokyTaskContext *self, GObject *(*make) (void), void (*stop) (GObject *stopper))
 {
-  g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
-
   g_mutex_lock (&self->lock);
-  if (self->cancellable == NULL)
-    self->cancellable = g_cancellable_new ();
+  if (self->stopper == NULL)
+    {
+      self->stopper = make ();
+      self->stop = stop;
+    }
   g_mutex_unlock (&self->lock);
   /* Rings at once if the task was cancelled before. */
   loky_watchdog_start_relay ();
-  return self->cancellable;
+  return self->stopper;
 }
 
 void
 loky_task_context_relay (LokyTaskContext *self)
 {
-  g_autoptr (GCancellable) cancellable = NULL;
+  g_autoptr (GObject) stopper = NULL;
 
   if (!loky_task_context_is_cancelled (self))
     return;
   g_mutex_lock (&self->lock);
-  if (self->cancellable != NULL && !self->has_ended)
-    cancellable = g_object_ref (self->cancellable);
+  if (self->stopper != NULL && !self->has_ended)
+    stopper = g_object_ref (self->stopper);
   g_mutex_unlock (&self->lock);
-  if (cancellable != NULL)
-    g_cancellable_cancel (cancellable);
+  /* With the object came the function, which stays. */
+  if (stopper != NULL)
+    self->stop (stopper);
 }
 
 /**
@@ -595,61 +586,6 @@ loky_task_context_add_descriptor (LokyTaskContext *self, LokyDescriptor *descrip
   g_return_val_if_fail (LOKY_IS_DESCRIPTOR (descriptor), NULL);
 
   return loky_task_context_keep (self, G_OBJECT (descriptor), error);
-}
-
-/**
- * loky_task_context_lookup_resource:
- * @self: a context
- * @value: a value in the arguments that [method@Loky.Resource.to_variant] has made
- * @error: return location for an error
- *
- * Finds a resource that the arguments refer to.
- *
- * This process is one of its users as long as the task runs, and after that as long as it has the object.
- *
- * Returns: (transfer full): the resource; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if the arguments hold no such one
- *
- * Since: 1.0
- */
-LokyResource *
-loky_task_context_lookup_resource (LokyTaskContext *self, GVariant *value, GError **error)
-{
-  g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
-  g_return_val_if_fail (value != NULL, NULL);
-
-  return loky_resource_new_received (self->buffers, value, error);
-}
-
-/**
- * loky_task_context_add_resource:
- * @self: a context
- * @resource: a resource
- * @error: return location for an error
- *
- * Makes a value of type `(hayb)` that refers to a resource, for the result of the task, and keeps it until the result
- * was sent.
- *
- * For the thread of the task.
- *
- * Returns: (transfer full): a value, not floating; %NULL with %LOKY_ERROR_INVALID_ARGUMENT if its handle is taken by
- *   something else in the arguments, or with the errors of [method@Loky.Resource.to_variant]
- *
- * Since: 1.0
- */
-GVariant *
-loky_task_context_add_resource (LokyTaskContext *self, LokyResource *resource, GError **error)
-{
-  g_autoptr (GVariant) value = NULL;
-  g_autoptr (GVariant) handle = NULL;
-
-  g_return_val_if_fail (LOKY_IS_TASK_CONTEXT (self), NULL);
-  g_return_val_if_fail (LOKY_IS_RESOURCE (resource), NULL);
-
-  value = loky_resource_to_variant (resource, error);
-  if (value == NULL)
-    return NULL;
-  handle = loky_task_context_keep (self, G_OBJECT (loky_resource_get_hold (resource)), error);
-  return handle != NULL ? g_steal_pointer (&value) : NULL;
 }
 
 /* --- values ----------------------------------------------------------------------------------- */

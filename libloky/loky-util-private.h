@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Small helpers that GLib 2.74 does not have yet. */
+/* Small helpers that GLib 2.74 does not have yet, or not without GIO. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <unistd.h>
+
+/* G_IO_ERROR by its name: the function behind that is GIO's, which is not to be needed. */
+#define LOKY_IO_ERROR g_quark_from_static_string ("g-io-error-quark")
 
 static inline void
 loky_close_fd (int *fd)

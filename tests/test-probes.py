@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Reads the probes of a library from its ELF notes and compares them with what the documentation says.
+"""Reads the probes of libraries from their ELF notes and compares them with what the documentation says.
 
-    test-probes.py LIBRARY TRACING.md    TAP
+    test-probes.py TRACING.md LIBRARY...    TAP
 
-Each probe of the table must be in the library, with as many arguments, and the other way round; and it must be a
+Each probe of the table must be in one of the libraries, with as many arguments, and the other way round; and it must be a
 nop, where it is known how that looks.
 """
 
@@ -72,17 +72,17 @@ def documented(path):
 
 
 def main():
-    library = Library(sys.argv[1])
-    found = [probe for probe in library.probes() if probe[0] == PROVIDER]
-    built = {name: count for _, name, count, _ in found}
-    told = documented(sys.argv[2])
+    told = documented(sys.argv[1])
+    libraries = [Library(path) for path in sys.argv[2:]]
+    found = [(library, probe) for library in libraries for probe in library.probes() if probe[0] == PROVIDER]
+    built = {name: count for _, (_, name, count, _) in found}
     print('1..3')
     print('ok' if set(built) == set(told) and told else 'not ok', '1 /loky/probes/all-are-there')
     print('ok' if built == told else 'not ok', '2 /loky/probes/arguments-are-documented')
-    if library.machine != EM_X86_64:
+    if libraries[0].machine != EM_X86_64:
         print('ok 3 /loky/probes/are-nops # SKIP another processor')
     else:
-        is_good = all(library.read(address) == NOP for _, _, _, address in found)
+        is_good = all(library.read(address) == NOP for library, (_, _, _, address) in found)
         print('ok' if is_good and found else 'not ok', '3 /loky/probes/are-nops')
     if built != told:
         print(f'built: {built}\ndocumented: {told}', file=sys.stderr)

@@ -62,7 +62,7 @@ test_file (void)
   g_assert_true (loky_remove_file (link, &error));
   g_assert_no_error (error);
   g_assert_false (loky_remove_file (folder, &error));
-  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_IS_DIRECTORY);
+  g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_ISDIR);
   g_assert_nonnull (strstr (error->message, folder));
   g_assert_cmpint (rmdir (folder), ==, 0);
 }
