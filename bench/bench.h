@@ -96,8 +96,6 @@ double bench_bare_call_sparse (const BenchScale *scale);
 double bench_ping_pong_pinned (const BenchScale *scale);
 /* g_task_run_in_thread() of tasks that do nothing, from the first to the last completion, tasks/s. */
 double bench_gtask (const BenchScale *scale);
-/* The only argument of a loky-bench that is to end at once. */
-#define BENCH_NOTHING "--nothing"
 /* posix_spawn() of /bin/true until it is reaped, and of a program with the libraries of a worker, in ms. */
 double bench_spawn (const BenchScale *scale);
 double bench_spawn_linked (const BenchScale *scale);

@@ -347,8 +347,6 @@ main (int argc, char *argv[])
   gboolean is_written;
   guint n = 0;
 
-  if (argc == 2 && g_str_equal (argv[1], BENCH_NOTHING))
-    return 0;
   /* As a worker it does not return. */
   loky_init (&argc, &argv);
   setlocale (LC_CTYPE, "");

@@ -246,7 +246,7 @@ bench_spawn (const BenchScale *scale)
 double
 bench_spawn_linked (const BenchScale *scale)
 {
-  static const char *const argv[] = { "/proc/self/exe", BENCH_NOTHING, NULL };
+  static const char *const argv[] = { LOKY_BENCH_LINKED, NULL };
 
   return time_spawn (scale, argv);
 }
