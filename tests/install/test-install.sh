@@ -16,7 +16,7 @@ failed=0
 unset LOKY_WORKER LOKY_PLUGIN_PATH LD_LIBRARY_PATH GI_TYPELIB_PATH
 unset PKG_CONFIG_PATH DESTDIR CFLAGS LDFLAGS
 
-for tool in meson ninja pkg-config "$cc"; do
+for tool in meson ninja pkg-config readelf "$cc"; do
   if ! command -v "$tool" >/dev/null; then
     echo "1..0 # SKIP $tool is not installed"
     exit 0
@@ -115,6 +115,28 @@ run_command()
       sha256sum -c --quiet
 }
 
+# Linked with all that it could use, it needs both libraries, and nothing tells the dynamic linker where the one is
+# that the worker has not loaded.
+# shellcheck disable=SC2046
+run_heavy_plugin()
+{
+  "$cc" -shared -fPIC -o "$work/plugins/outside.so" "$folder/outside.c" \
+    -Wl,--no-as-needed $(pkg-config --cflags --libs loky-1) &&
+    readelf -d "$work/plugins/outside.so" | grep -F 'libloky-1.so' &&
+    LOKY_PLUGIN_PATH=$work/plugins "$prefix/bin/loky" run outside.reverse ykol | grep loky
+}
+
+# One that needs the lower library alone.
+# shellcheck disable=SC2046
+run_light_plugin()
+{
+  ! readelf -d "$workerdir/loky-worker" "$libdir/libloky-task-1.so" | grep -F libgio &&
+    "$cc" -shared -fPIC -o "$work/plugins/outside.so" "$folder/outside.c" \
+      -Wl,--as-needed $(pkg-config --cflags --libs loky-1) &&
+    ! readelf -d "$work/plugins/outside.so" | grep -e 'libloky-1.so' -e libgio &&
+    LOKY_PLUGIN_PATH=$work/plugins "$prefix/bin/loky" run outside.reverse ykol | grep loky
+}
+
 build_new_plugin()
 {
   "$prefix/bin/loky" new-plugin hello --directory "$work" &&
@@ -157,6 +179,8 @@ check outside-plugin-builds build_plugin
 check program-builds build_program
 check program-runs run_program "$libdir" "$plugindir"
 check command-runs run_command "$prefix"
+check heavy-plugin-runs run_heavy_plugin
+check light-plugin-runs run_light_plugin
 check new-plugin-builds build_new_plugin
 check new-plugin-passes-its-test test_new_plugin
 check new-plugin-is-installed-and-runs install_new_plugin

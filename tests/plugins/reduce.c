@@ -122,6 +122,16 @@ make_buffer (LokyTaskContext *context, GVariant *args, gpointer user_data, GErro
   return loky_task_context_reduce_value (context, &value, error);
 }
 
+static GVariant *
+make_file (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
+{
+  g_auto (GValue) value = G_VALUE_INIT;
+
+  g_value_init (&value, G_TYPE_FILE);
+  g_value_take_object (&value, g_file_new_for_path (g_variant_get_string (args, NULL)));
+  return loky_task_context_reduce_value (context, &value, error);
+}
+
 /* A value of a type that has no reducer. */
 static GVariant *
 unknown (LokyTaskContext *context, GVariant *args, gpointer user_data, GError **error)
@@ -146,6 +156,7 @@ static const LokyTaskDescriptor tasks[] = {
   { .name = "move", .arguments_type = "r", .result_type = "*", .func = move },
   { .name = "say", .arguments_type = "s", .result_type = "*", .func = say },
   { .name = "make-buffer", .arguments_type = "t", .result_type = "*", .func = make_buffer },
+  { .name = "make-file", .arguments_type = "s", .result_type = "*", .func = make_file },
   { .name = "unknown", .arguments_type = "()", .result_type = "*", .func = unknown },
   { .name = "plain", .arguments_type = "(i)", .result_type = "i", .func = plain },
 };
@@ -153,6 +164,7 @@ static const LokyTaskDescriptor tasks[] = {
 static const LokyReducerDescriptor reducers[] = {
   { .get_type = test_point_get_type },
   { .get_type = test_colour_get_type },
+  { .get_type = g_charset_converter_get_type },
   { .get_type = test_word_get_type, .reduce = reduce_word, .rebuild = rebuild_word },
 };
 
