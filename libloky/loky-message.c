@@ -93,6 +93,9 @@ fail (GError **error, const LokyFrameHeader *header, const char *what)
 static gboolean
 check_type (const char *type, gsize length)
 {
+  /* Most often it is a number or a text. */
+  if (length == 1 && type[1] == '\0' && type[0] != '\0' && strchr ("bynqiuxtdsoghv", type[0]) != NULL)
+    return TRUE;
   return type[length] == '\0' && strlen (type) == length && g_variant_type_string_is_valid (type) &&
          g_variant_type_is_definite ((const GVariantType *) type);
 }

@@ -191,7 +191,7 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
   LokySerializer *serializer = function->traits.serializer;
   LokyMessageType type = future->is_chunk ? LOKY_MESSAGE_CHUNK : LOKY_MESSAGE_TASK;
 
-  if (g_hash_table_add (worker->names, function))
+  if (worker->latest_function != function && g_hash_table_add (worker->names, function))
     {
       loky_channel_append_variant (worker->channel, LOKY_MESSAGE_TASK_NAME, 0, function->number,
                                    g_variant_new (LOKY_MESSAGE_TASK_NAME_TYPE, function->name,
@@ -201,6 +201,7 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
       worker->n_put++;
       loky_pool_turn_add_flush (turn, worker);
     }
+  worker->latest_function = function;
   if (future->has_feed)
     loky_control_set_credit (&worker->control, task->slot, loky_feed_begin (future->feed));
   /* The slot before the frame: whoever reads the frame finds it. */

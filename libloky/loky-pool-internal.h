@@ -76,6 +76,7 @@ struct _LokyPoolWorker
 
   /* pool lock */
   GHashTable *names;    /* of LokyFunction, that the worker was told */
+  LokyFunction *latest_function; /* one of these, or NULL */
   gboolean needs_flush; /* in the list of the turn that holds the lock */
   guint64 n_put;        /* messages of the pool's into its outbox */
   guint64 roused_by;    /* which of these roused it last; 0: none */
@@ -145,7 +146,8 @@ struct _LokyPool
   LokyScheduler *scheduler;
   GArray *actions;
   GHashTable *functions; /* a set of LokyFunction, by name and traits */
-  guint32 last_function;
+  guint32 last_function; /* its number */
+  LokyFunction *latest_function; /* of the last task; NULL: none */
   GHashTable *mailboxes; /* GMainContext → LokyMailbox */
   GSList *waits;         /* of LokyPoolWait */
   char *worker_path;

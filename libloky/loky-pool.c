@@ -637,8 +637,11 @@ static LokyFunction *
 ensure_function_locked (LokyPool *self, const char *name, const LokyTaskTraits *traits)
 {
   const LokyFunction key = { .name = (char *) name, .traits = *traits };
-  LokyFunction *function = g_hash_table_lookup (self->functions, &key);
+  LokyFunction *function;
 
+  if (self->latest_function != NULL && function_equal (&key, self->latest_function))
+    return self->latest_function;
+  function = g_hash_table_lookup (self->functions, &key);
   if (function == NULL)
     {
       function = g_new0 (LokyFunction, 1);
@@ -649,6 +652,7 @@ ensure_function_locked (LokyPool *self, const char *name, const LokyTaskTraits *
       function->statistics = loky_statistics_new ();
       g_hash_table_add (self->functions, function);
     }
+  self->latest_function = function;
   return function;
 }
 

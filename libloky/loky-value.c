@@ -58,8 +58,10 @@ loky_value_ref_normal (GVariant *value)
   if (is_always_normal (g_variant_get_type_string (value), size))
     normal = g_variant_ref (value);
   else
-    normal = g_variant_get_normal_form (value);
-  size = g_variant_get_size (normal);
+    {
+      normal = g_variant_get_normal_form (value);
+      size = g_variant_get_size (normal);
+    }
   if (size > 0 && g_variant_get_data (normal) == NULL)
     return make_default (g_variant_get_type (value), size);
   return g_steal_pointer (&normal);
@@ -83,7 +85,7 @@ loky_value_new_received (const char *type, GBytes *bytes)
 {
   gboolean is_normal = is_always_normal (type, g_bytes_get_size (bytes));
   g_autoptr (GVariant) value
-      = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE (type), bytes, is_normal));
+      = g_variant_ref_sink (g_variant_new_from_bytes ((const GVariantType *) type, bytes, is_normal));
 
   return is_normal || g_variant_is_normal_form (value) ? g_steal_pointer (&value) : NULL;
 }

@@ -12,7 +12,7 @@ loky_worker_check_arguments (const LokyLoadedTask *task, const GVariantType *giv
 {
   const char *type = task->descriptor->arguments_type;
 
-  if (g_variant_type_is_subtype_of (given, G_VARIANT_TYPE (type)))
+  if (g_variant_type_is_subtype_of (given, (const GVariantType *) type))
     return TRUE;
   g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_ARGUMENT,
                "The task “%s” takes arguments of type %s, not %.*s", task->name, type,
@@ -35,7 +35,7 @@ loky_worker_get_fixed_size (const GVariantType *type)
 static GVariant *
 call_item (const LokyTaskDescriptor *task, LokyTaskContext *context, GVariant *args, GError **error)
 {
-  const GVariantType *type = G_VARIANT_TYPE (task->result_type);
+  const GVariantType *type = (const GVariantType *) task->result_type;
   gsize size = loky_worker_get_fixed_size (type);
   g_autofree gpointer result = g_malloc0 (MAX (size, 1));
   gpointer data = result;
@@ -51,7 +51,8 @@ check_result (const LokyLoadedTask *task, GVariant *args, GVariant *result, GErr
   const LokyTaskDescriptor *descriptor = task->descriptor;
   const char *type = g_variant_get_type_string (result);
 
-  if (!g_variant_is_of_type (result, G_VARIANT_TYPE (descriptor->result_type)))
+  if (strcmp (type, descriptor->result_type) != 0 &&
+      !g_variant_is_of_type (result, (const GVariantType *) descriptor->result_type))
     g_set_error (error, LOKY_ERROR, LOKY_ERROR_INVALID_RESULT,
                  "The task “%s” returned a value of type %s instead of %s", task->name, type,
                  descriptor->result_type);

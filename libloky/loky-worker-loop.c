@@ -297,6 +297,8 @@ find_task (Worker *self, const Job *job, GError **error)
     task = find_task_by_name (self, key, error);
   if (task == NULL)
     return NULL;
+  if (!job->is_chunk && strcmp (g_variant_get_type_string (job->args), task->descriptor->arguments_type) == 0)
+    return task;
   type = job->is_chunk ? loky_worker_get_chunk_type (task, job->args) : g_variant_get_type (job->args);
   return loky_worker_check_arguments (task, type, error) ? task : NULL;
 }
