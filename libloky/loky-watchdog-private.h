@@ -17,11 +17,11 @@
 
 G_BEGIN_DECLS
 
-/* Starts the watchdog. The descriptors and @control stay the caller's and must stay. */
-gboolean loky_watchdog_start (int channel_fd,
-                              int parent_pidfd,
-                              LokyControl *control,
-                              GError **error);
+/* The descriptors and @control stay the caller's and must stay. */
+void loky_watchdog_init (int channel_fd, int parent_pidfd, LokyControl *control);
+
+/* Starts the watchdog, which is needed before any code of a plugin runs. */
+gboolean loky_watchdog_start (GError **error);
 
 /* Starts the ringer, which is needed from the first task on only. */
 gboolean loky_watchdog_start_ringer (GError **error);

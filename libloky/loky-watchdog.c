@@ -136,13 +136,18 @@ check_started (int result, GError **error)
   return FALSE;
 }
 
-gboolean
-loky_watchdog_start (int channel_fd, int parent_pidfd, LokyControl *control, GError **error)
+void
+loky_watchdog_init (int channel_fd, int parent_pidfd, LokyControl *control)
 {
   watchdog.channel_fd = channel_fd;
   watchdog.parent_pidfd = parent_pidfd;
   watchdog.control = control;
   read_token ();
+}
+
+gboolean
+loky_watchdog_start (GError **error)
+{
   return check_started (start_thread (run_watchdog), error);
 }
 

@@ -800,7 +800,8 @@ run (Worker *self)
                                NULL, 0);
   send (self);
   /* While the first task is on its way. */
-  if (!loky_watchdog_start_ringer (&error) || !serve (self, &error))
+  if ((setup->initializer[0] == '\0' && !loky_watchdog_start (&error)) || !loky_watchdog_start_ringer (&error) ||
+      !serve (self, &error))
     {
       loky_control_set_reason (&setup->control, error->message);
       return LOKY_WORKER_EXIT_RUINED;

@@ -254,8 +254,8 @@ apply_setup (LokyWorkerSetup *setup, LokyFrame *frame, GError **error)
     return FALSE;
   loky_control_protect (&setup->control);
   /* The other one lives as long as the process. */
-  if (!loky_watchdog_start (loky_channel_get_fd (setup->channel), loky_steal_fd (&frame->fds[1]),
-                            &setup->control, error))
+  loky_watchdog_init (loky_channel_get_fd (setup->channel), loky_steal_fd (&frame->fds[1]), &setup->control);
+  if (setup->initializer[0] != '\0' && !loky_watchdog_start (error))
     return FALSE;
   leave_traces (setup);
   return TRUE;
