@@ -27,12 +27,21 @@ void __tsan_mutex_post_unlock (void *address, unsigned int flags);
 #define MUTEX_TRY_LOCK (1u << 4)
 #define MUTEX_TRY_LOCK_FAILED (1u << 5)
 
+/* GLib's libraries come before ours where a program or plugin is linked with them first. */
+static void *
+find_real (const char *name)
+{
+  void *real = dlsym (RTLD_NEXT, name);
+
+  return real != NULL ? real : dlsym (dlopen ("libgobject-2.0.so.0", RTLD_LAZY | RTLD_NOLOAD), name);
+}
+
 #define REAL(name)                                                                                 \
   static __typeof__ (name) *found;                                                                 \
   __typeof__ (name) *real = __atomic_load_n (&found, __ATOMIC_ACQUIRE);                            \
   if (real == NULL)                                                                                \
     {                                                                                              \
-      real = (__typeof__ (name) *) dlsym (RTLD_NEXT, #name);                                       \
+      real = (__typeof__ (name) *) find_real (#name);                                              \
       __atomic_store_n (&found, real, __ATOMIC_RELEASE);                                           \
     }
 
