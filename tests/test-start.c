@@ -527,7 +527,7 @@ static void
 stopped_fork_server_delays_only_the_status (LokyFixture *fixture, gconstpointer data)
 {
   LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 1, "start-method", "forkserver",
-                                                       "start-timeout", G_GINT64_CONSTANT (200), NULL);
+                                                       "start-timeout", G_GINT64_CONSTANT (1000), NULL);
   g_autofree char *first G_GNUC_UNUSED = loky_fixture_call (executor, "demo.echo", "x");
   g_autoptr (GError) error = NULL;
   g_autofree char *second = NULL;
@@ -630,7 +630,7 @@ plugin_that_cannot_be_preloaded_is_left_to_the_workers (LokyFixture *fixture, gc
       const char *preload[] = { names[i], NULL };
       LokyExecutor *executor
           = loky_fixture_make_executor ("max-workers", 1, "start-method", "forkserver", "preload", preload,
-                                        "start-timeout", G_GINT64_CONSTANT (500), NULL);
+                                        "start-timeout", G_GINT64_CONSTANT (1000), NULL);
       g_autofree char *said = loky_fixture_call (executor, "demo.echo", "x");
 
       g_assert_cmpstr (said, ==, "x");
