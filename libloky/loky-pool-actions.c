@@ -212,8 +212,7 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
   if (turn->pool->spin_time > 0)
     loky_pool_lend_spinning (turn->pool, worker, turn->now);
   if (future->waiters != NULL)
-    future->waiters->woke_worker
-        = loky_control_is_asleep (&worker->control) && !loky_pool_is_rousing_locked (worker);
+    future->waiters->woke_worker = loky_pool_sleeps_on_locked (worker);
 }
 
 static void

@@ -174,7 +174,7 @@ struct _LokyPool
   gint64 timer; /* when the monitor wakes at the latest; -1: not by the clock */
   gint64 spin_time; /* ns; 0: none */
   gint is_quiet;    /* a worker that sleeps is worth rousing; also read without the lock */
-  LokyBackoff rousing;
+  LokyBackoff rousing; /* where it was in vain */
   gboolean has_roused;  /* and whether that was in vain is not known yet */
   gint64 tried_leases; /* when none was to be had, in µs */
   LokyPoolLease leases[LOKY_POOL_MAX_LEASES];
@@ -302,6 +302,8 @@ void loky_pool_hear (gpointer user_data);
 void loky_pool_drop_bells_locked (LokyPool *self);
 /* loky-pool-rouse.c; whether it is about to wake up for a task that it has yet to be given */
 gboolean loky_pool_is_rousing_locked (LokyPoolWorker *worker);
+/* Whether it sleeps and is not about to. */
+gboolean loky_pool_sleeps_on_locked (LokyPoolWorker *worker);
 /* By who has submitted, whether its answer came without sleeping for it. */
 void loky_pool_note_heard_locked (LokyPool *self, gboolean came_at_once);
 /* By who does not expect it at once. */

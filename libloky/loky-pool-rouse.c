@@ -18,6 +18,12 @@ loky_pool_is_rousing_locked (LokyPoolWorker *worker)
   return worker->roused_by > 0 && !loky_control_has_handled (&worker->control, worker->roused_by);
 }
 
+gboolean
+loky_pool_sleeps_on_locked (LokyPoolWorker *worker)
+{
+  return loky_control_is_asleep (&worker->control) && !loky_pool_is_rousing_locked (worker);
+}
+
 void
 loky_pool_note_quiet_locked (LokyPool *self)
 {
@@ -34,9 +40,7 @@ begin_locked (LokyPool *self)
   LokyPoolWorker *worker = (LokyPoolWorker *) loky_scheduler_peek_idle (self->scheduler);
 
   if (worker == NULL || !loky_scheduler_is_quiet (self->scheduler) ||
-      !loky_control_has_to_be_woken (&worker->control, worker->n_put))
-    return NULL;
-  if (!loky_backoff_may_try (&self->rousing))
+      !loky_control_has_to_be_woken (&worker->control, worker->n_put) || !loky_backoff_may_try (&self->rousing))
     return NULL;
   loky_channel_append (worker->channel, LOKY_MESSAGE_LOOK, 0, 0);
   worker->roused_by = ++worker->n_put;

@@ -264,7 +264,6 @@ static gint64
 plan_spin_locked (LokyPool *self, LokyWaiter *waiter, LokyPoolWorker **worker)
 {
   LokySchedulerTask *task = &waiter->future->task;
-  gboolean is_rousing;
 
   *worker = NULL;
   if (self->spin_time == 0 || task->state != LOKY_TASK_STATE_SENT ||
@@ -275,13 +274,10 @@ plan_spin_locked (LokyPool *self, LokyWaiter *waiter, LokyPoolWorker **worker)
       return 0;
     }
   /* Who sleeps is woken on this CPU, if this thread is about to sleep, too. */
-  if (waiter->woke_worker)
-    return 0;
-  is_rousing = loky_pool_is_rousing_locked ((LokyPoolWorker *) task->worker);
-  if (!is_rousing && loky_control_is_asleep (&((LokyPoolWorker *) task->worker)->control))
+  if (waiter->woke_worker || loky_pool_sleeps_on_locked ((LokyPoolWorker *) task->worker))
     return 0;
   *worker = loky_pool_worker_ref ((LokyPoolWorker *) task->worker);
-  return is_rousing ? 3 * self->spin_time : self->spin_time;
+  return loky_pool_is_rousing_locked (*worker) ? 3 * self->spin_time : self->spin_time;
 }
 
 void

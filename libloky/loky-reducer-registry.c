@@ -113,6 +113,16 @@ registry_new (LokyReducerRegistry *base)
   return self;
 }
 
+/* @upper: nullable. Threads may do so at the same time. */
+static void
+add_those_of_upper (LokyReducerRegistry *builtin, const LokyUpper *upper)
+{
+  if (upper == NULL)
+    return;
+  upper->add_reducers (builtin);
+  g_atomic_int_set (&is_complete, TRUE);
+}
+
 /**
  * loky_reducer_registry_get_default:
  *
@@ -132,30 +142,22 @@ loky_reducer_registry_get_default (void)
   if (g_once_init_enter (&registry))
     {
       g_autoptr (LokyReducerRegistry) builtin = registry_new (NULL);
-      const LokyUpper *upper = loky_upper_peek ();
 
       loky_reducers_add_builtin (builtin);
-      if (upper != NULL)
-        {
-          upper->add_reducers (builtin);
-          g_atomic_int_set (&is_complete, TRUE);
-        }
+      add_those_of_upper (builtin, loky_upper_peek ());
       g_once_init_leave (&registry, registry_new (builtin));
     }
   return registry;
 }
 
-/* Has the built-in ones complete, when one that is not there yet is wanted. Threads may do so at the same time. */
+/* Has the built-in ones complete, when one that is not there yet is wanted. */
 static gboolean
-add_those_of_upper (GError **error)
+complete (GError **error)
 {
   const LokyUpper *upper = loky_upper_open (error);
 
-  if (upper == NULL)
-    return FALSE;
-  upper->add_reducers (loky_reducer_registry_get_default ()->base);
-  g_atomic_int_set (&is_complete, TRUE);
-  return TRUE;
+  add_those_of_upper (loky_reducer_registry_get_default ()->base, upper);
+  return upper != NULL;
 }
 
 /**
@@ -380,7 +382,7 @@ loky_reducer_registry_find_reduce (LokyReducerRegistry *self, GType type, GError
   LokyReducer *found = NULL;
 
   /* Before, as one for an ancestor might be there. */
-  if (!g_atomic_int_get (&is_complete) && loky_upper_has_reducer_for (type) && !add_those_of_upper (error))
+  if (!g_atomic_int_get (&is_complete) && loky_upper_has_reducer_for (type) && !complete (error))
     return NULL;
   for (; type != G_TYPE_INVALID && found == NULL; type = g_type_parent (type))
     {
@@ -413,7 +415,7 @@ loky_reducer_registry_find_rebuild (LokyReducerRegistry *self, const char *name,
   LokyReducer *found = find_by_name (self, name);
 
   if (found != NULL || g_atomic_int_get (&is_complete) || !loky_upper_has_reducer_of (name) ||
-      !add_those_of_upper (error))
+      !complete (error))
     return found;
   return find_by_name (self, name);
 }

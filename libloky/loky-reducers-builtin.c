@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The reducers that every process has; those of types of GIO are in the upper library. What they rebuild may come from a worker that is not trusted: nothing here
- * opens a file, runs a program or registers more than a bounded number of names. */
+/* The reducers that every process has; those of types of GIO are in the upper library. What they rebuild may come from
+ * a worker that is not trusted: nothing here opens a file, runs a program or registers more than a bounded number of
+ * names. */
 
 #include "loky-reducer-private.h"
 

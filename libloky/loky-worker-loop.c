@@ -507,12 +507,6 @@ is_in_turn (guint8 type)
   return type != LOKY_MESSAGE_RELEASE;
 }
 
-static const LokyControlNote *
-peek_task (Worker *self)
-{
-  return loky_control_peek_task (&self->setup->control, self->n_handled, self->n_taken);
-}
-
 /* FALSE: the parent is not what it was. */
 static gboolean
 handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
@@ -541,6 +535,12 @@ handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
                    frame->header.type);
       return FALSE;
     }
+}
+
+static const LokyControlNote *
+peek_task (Worker *self)
+{
+  return loky_control_peek_task (&self->setup->control, self->n_handled, self->n_taken);
 }
 
 static LokyFillResult
