@@ -31,6 +31,7 @@ typedef struct _LokySchedulerWorker LokySchedulerWorker;
 typedef struct
 {
   gint64 run_time; /* of one item, a running mean, in ns; -1 until one has returned */
+  gboolean was_much_longer; /* the last one, than the mean */
 } LokySchedulerFunction;
 
 typedef enum

@@ -18,6 +18,9 @@
 /* How often it is looked at the most whether a worker has begun what it has, in µs. */
 #define LOOK_TIME (1 * G_USEC_PER_SEC)
 
+/* In what steps workers measure the time of a task, in ns. */
+#define CLOCK_STEP 1000
+
 /* What is fetched of a task before it is needed, in bytes from its beginning. */
 #define PREFETCH_BEFORE 128
 #define PREFETCH_AFTER 256
@@ -1155,14 +1158,22 @@ loky_scheduler_find (LokySchedulerWorker *worker, guint slot, guint64 number)
   return task != NULL && task->number == number ? task : NULL;
 }
 
+/* One that takes much longer may have waited for a CPU, or for the disk: it counts for no more than eight times the mean.
+ * So do not two in a row: too much sent ahead is worse than too little. */
 static void
 learn (LokySchedulerFunction *function, gint64 run_time)
 {
+  gint64 mean = function->run_time;
+  gint64 longest = MAX (mean, CLOCK_STEP) * 8;
+  gboolean is_much_longer;
+
   run_time = CLAMP (run_time, 0, G_MAXINT64 / 16);
-  if (function->run_time < 0 || run_time > function->run_time * 8)
+  is_much_longer = mean >= 0 && run_time > longest;
+  if (mean < 0 || (is_much_longer && function->was_much_longer))
     function->run_time = run_time;
   else
-    function->run_time += (run_time - function->run_time) / 8;
+    function->run_time += (MIN (run_time, longest) - mean) / 8;
+  function->was_much_longer = is_much_longer;
 }
 
 void
