@@ -14,11 +14,11 @@
 #define N_MANY_WORKERS 200
 #define PAYLOAD_SIZE (64u << 20)
 
-/* Submits @n tasks, waits for all, and frees them; returns the time of the last end. */
-static double
-run_tasks (LokyExecutor *executor, guint n)
+/* Submits @n tasks and waits for all; @end: the time of the last end. */
+static GPtrArray *
+run_tasks (LokyExecutor *executor, guint n, double *end)
 {
-  g_autoptr (GPtrArray) futures = g_ptr_array_new_full (n, g_object_unref);
+  GPtrArray *futures = g_ptr_array_new_full (n, g_object_unref);
   g_autoptr (GVariant) args = g_variant_ref_sink (g_variant_new_uint32 (1));
   g_autoptr (GError) error = NULL;
 
@@ -31,20 +31,21 @@ run_tasks (LokyExecutor *executor, guint n)
     }
   for (guint i = 0; i < n; i++)
     bench_check (loky_future_wait (futures->pdata[i], -1, NULL, &error), error, "a wait");
-  return bench_now ();
+  *end = bench_now ();
+  return futures;
 }
 
 static double
 measure_submit (guint n_workers, guint n)
 {
   LokyExecutor *executor = bench_executor (n_workers);
-  double start, time;
+  double start, end;
 
-  run_tasks (executor, MIN (n, 1000));
+  g_ptr_array_unref (run_tasks (executor, MIN (n, 1000), &end));
   start = bench_now ();
-  time = run_tasks (executor, n) - start;
+  g_ptr_array_unref (run_tasks (executor, n, &end));
   bench_end_executor (executor);
-  return n / time * 1e6;
+  return n / (end - start) * 1e6;
 }
 
 double
@@ -65,6 +66,7 @@ typedef struct
 {
   LokyExecutor *executor;
   guint n;
+  GPtrArray *futures;
   double end;
 } Share;
 
@@ -73,7 +75,7 @@ submit_share (gpointer user_data)
 {
   Share *share = user_data;
 
-  share->end = run_tasks (share->executor, share->n);
+  share->futures = run_tasks (share->executor, share->n, &share->end);
   return NULL;
 }
 
@@ -84,14 +86,14 @@ bench_submit_threads (const BenchScale *scale)
   guint n = bench_count (scale, 200000 / N_THREADS);
   GThread *threads[N_THREADS];
   Share shares[N_THREADS];
-  double start;
-  double end = 0;
+  double start, end;
 
-  run_tasks (executor, MIN (n, 1000));
+  g_ptr_array_unref (run_tasks (executor, MIN (n, 1000), &end));
+  end = 0;
   start = bench_now ();
   for (guint i = 0; i < N_THREADS; i++)
     {
-      shares[i] = (Share){ executor, n, 0 };
+      shares[i] = (Share){ .executor = executor, .n = n };
       threads[i] = g_thread_new ("submitter", submit_share, &shares[i]);
     }
   for (guint i = 0; i < N_THREADS; i++)
@@ -99,6 +101,9 @@ bench_submit_threads (const BenchScale *scale)
       g_thread_join (threads[i]);
       end = MAX (end, shares[i].end);
     }
+  /* As with one thread: not while others still wait. */
+  for (guint i = 0; i < N_THREADS; i++)
+    g_ptr_array_unref (shares[i].futures);
   bench_end_executor (executor);
   return N_THREADS * n / (end - start) * 1e6;
 }
