@@ -12,6 +12,9 @@
  * work that is less than this is not worth having back for an idle one, in ns. */
 #define WAKE_TIME (50 * 1000)
 
+/* Who submits tasks that are shorter than this, one after another, is as busy with it as a worker with them, in ns. */
+#define QUICK_TIME (10 * 1000)
+
 /* A worker that has had tasks waiting behind its current one for this long gives them back, in µs. */
 #define STALL_TIME (5 * 1000)
 
@@ -58,6 +61,7 @@ struct _LokyScheduler
   LokyCrashPolicy crash_policy;
   guint max_workers;
   guint n_cpus;
+  gboolean is_quick_submitted; /* a task, just now */
   gint64 idle_timeout;
   gint64 start_timeout;
   gint64 heartbeat;
@@ -472,16 +476,16 @@ choose_open (LokyScheduler *self)
   return second != NULL && second->ahead < first->ahead ? second : first;
 }
 
-/* One whose work ahead is short enough that nothing waits behind it for long, or NULL. */
+/* One whose work ahead is within @budget, in ns, so that nothing waits behind it for long, or NULL. */
 static LokySchedulerWorker *
-take_open (LokyScheduler *self, LokySchedulerTask *task)
+take_open (LokyScheduler *self, LokySchedulerTask *task, gint64 budget)
 {
   LokySchedulerWorker *worker;
 
   if (g_queue_is_empty (&self->open) || task->function->run_time < 0)
     return NULL;
   worker = choose_open (self);
-  if (worker->ahead + expect (task) > AHEAD_BUDGET)
+  if (worker->ahead + expect (task) > budget)
     return NULL;
   g_queue_unlink (&self->open, &worker->list_link);
   g_queue_push_tail_link (&self->open, &worker->list_link);
@@ -490,20 +494,23 @@ take_open (LokyScheduler *self, LokySchedulerTask *task)
 
 /* The worker for the next task: an idle one, the most recently used first, as its caches are warm; else a busy
  * one. The other way round for the shortest of tasks when there is no CPU for another worker; they rather wait
- * when all CPUs have one that is at such tasks. */
+ * when all CPUs have one that is at such tasks. To wake a worker on the CPU of who submits would hold that one up, and
+ * the worker would soon sleep again: it is woken for what waits when there are results. */
 static LokySchedulerWorker *
 choose_worker (LokyScheduler *self, LokySchedulerTask *task)
 {
   gboolean is_short
       = task->function->run_time >= 0 && task->function->run_time < WAKE_TIME && !task->is_alone;
+  gboolean is_quick = self->is_quick_submitted && expect (task) < QUICK_TIME;
+  guint n_cpus = is_quick && self->n_cpus > 1 ? self->n_cpus - 1 : self->n_cpus;
   LokySchedulerWorker *worker = NULL;
 
-  if (is_short && self->n_busy >= self->n_cpus)
-    worker = take_open (self, task);
-  if (worker != NULL || (is_short && self->n_brisk >= self->n_cpus))
+  if (is_short && self->n_busy >= n_cpus)
+    worker = take_open (self, task, self->n_busy < self->n_cpus ? WAKE_TIME : AHEAD_BUDGET);
+  if (worker != NULL || (is_short && self->n_brisk >= n_cpus))
     return worker;
   worker = g_queue_peek_head (&self->idle);
-  return worker != NULL ? worker : take_open (self, task);
+  return worker != NULL ? worker : take_open (self, task, AHEAD_BUDGET);
 }
 
 static void
@@ -869,7 +876,9 @@ loky_scheduler_submit (LokyScheduler *self, LokySchedulerTask *task, gint64 now,
   self->n_tasks++;
   task->queued_at = now;
   enqueue (self, task, FALSE);
+  self->is_quick_submitted = expect (task) < QUICK_TIME;
   dispatch (self, now, actions);
+  self->is_quick_submitted = FALSE;
 }
 
 /* A running task is asked to stop, and its worker is killed if it does not within the grace. */

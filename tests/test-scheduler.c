@@ -363,6 +363,68 @@ test_short_ones_wake_nobody (Harness *self, gconstpointer user_data)
   expect (self, "end:1=result");
 }
 
+/* Who submits needs a CPU for that; a worker is woken for what waits when there is a result. */
+static void
+test_quick_ones_leave_a_cpu_to_who_submits (Harness *self, gconstpointer user_data)
+{
+  prepare (self, 3, 9 * 1000);
+  set_n_cpus (self, 2);
+  for (guint i = 0; i < 6; i++)
+    submit (self);
+  expect (self, "send:1@3 send:2@3 send:3@3 send:4@3 send:5@3");
+  g_assert_cmpuint (loky_scheduler_get_n_queued (self->scheduler), ==, 1);
+  give_back (self, get_task (self, 1), LOKY_OUTCOME_RESULT, 9 * 1000);
+  expect (self, "end:1=result send:6@2");
+  /* With one at each CPU there is no other way. */
+  submit (self);
+  expect (self, "send:7@2");
+}
+
+static void
+test_long_ones_do_not_wait_for_quick_ones (Harness *self, gconstpointer user_data)
+{
+  LokySchedulerFunction other = { .run_time = 100 * 1000 };
+  Task *task = make_task (self);
+
+  prepare (self, 3, 9 * 1000);
+  set_n_cpus (self, 2);
+  for (guint i = 0; i < 6; i++)
+    submit (self);
+  forget (self);
+  task->scheduling.function = &other;
+  submit_task (self, task);
+  expect (self, "send:6@2 send:7@1");
+  give_back (self, task, LOKY_OUTCOME_RESULT, 100 * 1000);
+  forget (self);
+}
+
+static void
+test_only_quick_ones_leave_a_cpu (Harness *self, gconstpointer user_data)
+{
+  prepare (self, 2, 10 * 1000);
+  set_n_cpus (self, 2);
+  submit (self);
+  submit (self);
+  expect (self, "send:1@2 send:2@1");
+}
+
+/* It would wait for as long as it takes to wake another one. */
+static void
+test_quick_ones_do_not_wait_for_long_ones (Harness *self, gconstpointer user_data)
+{
+  LokySchedulerFunction quick = { .run_time = 1000 };
+  Task *task = make_task (self);
+
+  prepare (self, 2, 60 * 1000);
+  set_n_cpus (self, 2);
+  task->scheduling.function = &quick;
+  submit (self);
+  submit_task (self, task);
+  expect (self, "send:1@2 send:2@1");
+  give_back (self, task, LOKY_OUTCOME_RESULT, 1000);
+  expect (self, "end:2=result");
+}
+
 /* They wait even where no more can be sent ahead; longer ones do not. */
 static void
 test_short_ones_wait_for_the_brisk (Harness *self, gconstpointer user_data)
@@ -1871,6 +1933,10 @@ add_sending (void)
   ADD ("shared-with-an-idle-worker", test_shared_with_an_idle_worker);
   ADD ("shared-tasks-do-not-return", test_shared_tasks_do_not_return);
   ADD ("short-ones-wake-nobody", test_short_ones_wake_nobody);
+  ADD ("quick-ones-leave-a-cpu-to-who-submits", test_quick_ones_leave_a_cpu_to_who_submits);
+  ADD ("only-quick-ones-leave-a-cpu", test_only_quick_ones_leave_a_cpu);
+  ADD ("long-ones-do-not-wait-for-quick-ones", test_long_ones_do_not_wait_for_quick_ones);
+  ADD ("quick-ones-do-not-wait-for-long-ones", test_quick_ones_do_not_wait_for_long_ones);
   ADD ("short-ones-wait-for-the-brisk", test_short_ones_wait_for_the_brisk);
   ADD ("short-ones-do-not-wait-for-the-stalled", test_short_ones_do_not_wait_for_the_stalled);
   ADD ("short-ones-do-not-wait-for-the-dying", test_short_ones_do_not_wait_for_the_dying);
