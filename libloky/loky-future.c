@@ -329,7 +329,7 @@ loky_future_end_locked (LokyFuture *self,
   self->error = error;
   __atomic_store_n (&self->end, end, __ATOMIC_RELEASE);
   for (LokyWaiter *waiter = self->waiters; waiter != NULL; waiter = waiter->next)
-    loky_waiter_wake_locked (waiter);
+    loky_waiter_serve_locked (waiter);
 }
 
 void

@@ -180,6 +180,9 @@ struct _LokyPool
   LokyPoolLease leases[LOKY_POOL_MAX_LEASES];
   LokyWaiter *listener; /* the thread that polls the channels instead of the monitor */
   GCond listener_left;
+  LokyWaiter *deferred;  /* whose tasks have ended, and who are woken later */
+  gint64 deferred_until; /* by then, in µs; 0: nobody; the monitor's */
+  gboolean is_deferring; /* the monitor's */
   GArray *bells;       /* of int: eventfds that no listener uses */
   gboolean is_closing; /* nobody may begin to listen */
   gboolean is_unheard; /* nobody listens: nothing is to come */
@@ -300,6 +303,15 @@ void loky_pool_hear (gpointer user_data);
 
 /* with the lock */
 void loky_pool_drop_bells_locked (LokyPool *self);
+/* loky-pool-patience.c */
+/* Sleeps until somebody wakes it, or until @end, as loky_pool_wait_locked(). */
+gboolean loky_pool_sleep_locked (LokyPool *self, LokyWaiter *waiter, gint64 end);
+/* By the monitor, unlocked: wakes them if it is time, or if it has nothing to read and there is a CPU for them. Returns
+ * when it will be, in µs from now; -1: never. */
+gint64 loky_pool_wake_deferred (LokyPool *self, gboolean is_all_read);
+/* By the monitor, before anything that may take long. */
+void loky_pool_wake_all_deferred_locked (LokyPool *self);
+
 /* loky-pool-rouse.c; whether it is about to wake up for a task that it has yet to be given */
 gboolean loky_pool_is_rousing_locked (LokyPoolWorker *worker);
 /* Whether it sleeps and is not about to. */
@@ -411,6 +423,7 @@ GError *loky_pool_describe_loss (LokyPoolWorker *worker, LokyFuture *future, Lok
 LokyLoss *loky_pool_make_loss (LokyPoolWorker *worker);
 /* Whether the caller is the monitor thread of any pool. */
 gboolean loky_pool_is_monitor (void);
+gboolean loky_pool_is_monitor_of (LokyPool *self);
 
 /* "PREFIX function (file:line)" of where it was when a signal ended it, or nothing. */
 char *loky_pool_describe_place (LokyPoolWorker *worker, const char *prefix);

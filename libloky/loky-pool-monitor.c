@@ -6,6 +6,7 @@
 
 #include <gio/gio.h>
 #include <signal.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
@@ -56,6 +57,8 @@ run_commands (LokyPool *self)
   g_queue_init (&self->to_start);
   g_queue_init (&self->to_kill);
   g_queue_init (&self->to_read);
+  if (to_start.length + to_kill.length + to_read.length > 0)
+    loky_pool_wake_all_deferred_locked (self);
   loky_pool_unlock (self);
 
   loky_pool_close_captures (self);
@@ -84,6 +87,12 @@ handle_event (LokyPool *self, const struct epoll_event *event)
   LokyWatch *it = event->data.ptr;
   LokyPoolWorker *worker = it->worker;
 
+  if (it->kind != LOKY_WATCH_CHANNEL)
+    {
+      loky_pool_lock (self);
+      loky_pool_wake_all_deferred_locked (self);
+      loky_pool_unlock (self);
+    }
   if (it->kind == LOKY_WATCH_SERVER)
     {
       loky_pool_server_handle_event (self);
@@ -171,6 +180,8 @@ keep_time (LokyPool *self)
                  self->to_announce != NULL ||
                  self->over_waits != NULL;
   is_finished = self->is_finished;
+  if (is_finished)
+    loky_pool_wake_all_deferred_locked (self);
   g_source_set_ready_time (self->source, has_commands ? 0 : self->timer);
   turn.wakes_monitor = FALSE;
   loky_pool_turn_end (&turn);
@@ -185,6 +196,7 @@ monitor_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   int n_events;
 
   run_commands (self);
+  self->is_deferring = TRUE;
   /* Again while there is something: going through the main loop costs two more system calls. */
   for (guint round = 0; round < ROUNDS_PER_TURN; round++)
     {
@@ -197,8 +209,10 @@ monitor_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
       g_ptr_array_set_size (self->graveyard, 0);
       if (!loky_pool_look_at_attended (self, NULL) && n_events <= 0)
         break;
+      loky_pool_wake_deferred (self, FALSE);
     }
   loky_pool_unattend (self, NULL);
+  self->is_deferring = FALSE;
   loky_pool_bury_abandoned (self);
   if (self->n_symbolizing > 0)
     loky_pool_drop_backtraces (self);
@@ -226,18 +240,36 @@ loky_pool_is_monitor (void)
   return monitored != NULL;
 }
 
+gboolean
+loky_pool_is_monitor_of (LokyPool *self)
+{
+  return monitored == self;
+}
+
+/* @timeout in ms, negative for none; @left in µs. GPollFD is what the kernel has. */
+static gint
+poll_shortly (GPollFD *fds, guint n_fds, gint timeout, gint64 left)
+{
+  gint64 usec = timeout < 0 ? left : MIN (left, timeout * G_GINT64_CONSTANT (1000));
+  struct timespec time = { .tv_sec = usec / G_USEC_PER_SEC, .tv_nsec = usec % G_USEC_PER_SEC * 1000 };
+
+  return ppoll ((struct pollfd *) fds, n_fds, &time, NULL);
+}
+
 /* The monitor thread holds the reader lock but here. */
 static gint
 monitor_poll (GPollFD *fds, guint n_fds, gint timeout)
 {
   LokyPool *self = monitored;
+  gint64 left = loky_pool_wake_deferred (self, timeout != 0);
   int saved_errno;
   gint n;
 
   g_mutex_unlock (&self->reader_lock);
-  n = g_poll (fds, n_fds, timeout);
+  n = left < 0 ? g_poll (fds, n_fds, timeout) : poll_shortly (fds, n_fds, timeout, left);
   saved_errno = errno;
   g_mutex_lock (&self->reader_lock);
+  loky_pool_wake_deferred (self, FALSE);
   errno = saved_errno;
   return n;
 }

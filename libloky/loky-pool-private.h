@@ -51,12 +51,19 @@ struct _LokyWaiter
   LokyFuture *told; /* what it has to announce when it has left; references */
   LokyFuture **told_tail;
   gboolean is_deaf; /* it leaves the channels to the monitor */
+
+  /*< private to loky-pool-patience.c >*/
+  gboolean is_patient; /* pool lock, as those below */
+  gboolean is_deferred;
+  LokyWaiter *next_deferred;
 };
 
 void loky_waiter_init (LokyWaiter *self, LokyFuture *future);
 void loky_waiter_clear (LokyWaiter *self);
 /* Has it look again. */
 void loky_waiter_wake_locked (LokyWaiter *self);
+/* Its future has ended: at once, or soon. */
+void loky_waiter_serve_locked (LokyWaiter *self);
 
 /* Before a task is made that is to be submitted at once: wakes the worker that it would go to if that sleeps, so that
  * both are ready at the same time. Any thread; it does not wait. */

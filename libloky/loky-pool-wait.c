@@ -429,5 +429,5 @@ loky_pool_await_locked (LokyPool *self, LokyWaiter *waiter, gint64 end)
   loky_pool_listen_locked (self, waiter);
   if (waiter->listens)
     return hear_locked (self, waiter, end);
-  return loky_pool_wait_locked (self, &waiter->cond, end);
+  return loky_pool_sleep_locked (self, waiter, end);
 }

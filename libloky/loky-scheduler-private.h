@@ -238,6 +238,7 @@ guint loky_scheduler_get_max_workers (LokyScheduler *self);
 guint loky_scheduler_get_n_workers (LokyScheduler *self);  /* not gone */
 guint loky_scheduler_get_n_serving (LokyScheduler *self);  /* said hello, and stay */
 guint loky_scheduler_get_n_busy (LokyScheduler *self);     /* have a task */
+gboolean loky_scheduler_has_free_cpu (LokyScheduler *self); /* fewer workers are busy than there are CPUs */
 
 /* Whether no task and no worker is on its way to anything: all workers serve, and have nothing to do. */
 gboolean loky_scheduler_is_quiet (LokyScheduler *self);

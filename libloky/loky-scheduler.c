@@ -763,6 +763,12 @@ loky_scheduler_get_n_busy (LokyScheduler *self)
   return self->n_busy;
 }
 
+gboolean
+loky_scheduler_has_free_cpu (LokyScheduler *self)
+{
+  return self->n_busy < self->n_cpus;
+}
+
 void
 loky_scheduler_set_crash_policy (LokyScheduler *self, LokyCrashPolicy crash_policy)
 {

@@ -492,6 +492,81 @@ test_calls_after_pauses (LokyFixture *fixture, gconstpointer data)
   loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
 }
 
+/* --- waiting in a row --------------------------------------------------------------------------- */
+
+typedef struct
+{
+  LokyExecutor *executor;
+  guint n;
+  gint64 timeout;
+} Row;
+
+static gpointer
+wait_in_a_row (gpointer data)
+{
+  Row *row = data;
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+
+  for (guint i = 0; i < row->n; i++)
+    g_ptr_array_add (futures, loky_fixture_submit (row->executor, "demo.echo", g_variant_new_uint32 (i)));
+  for (guint i = 0; i < row->n; i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      while (!loky_future_wait (futures->pdata[i], row->timeout, NULL, &error))
+        {
+          g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+          g_clear_error (&error);
+        }
+      g_assert_cmpint (loky_future_get_state (futures->pdata[i]), ==, LOKY_FUTURE_STATE_SUCCEEDED);
+    }
+  return NULL;
+}
+
+/* Without a limit, and so that the time is over again and again. */
+static void
+wait_in_rows (LokyExecutor *executor, guint n)
+{
+  Row rows[] = { { executor, n, -1 }, { executor, n, -1 }, { executor, n, 1 }, { executor, n, 0 } };
+  GThread *threads[G_N_ELEMENTS (rows)];
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    threads[i] = g_thread_new ("row", wait_in_a_row, &rows[i]);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    g_thread_join (threads[i]);
+}
+
+static void
+test_waits_in_a_row (LokyFixture *fixture, gconstpointer data)
+{
+  LokyExecutor *executor = loky_fixture_make_executor ("max-workers", 2, NULL);
+
+  for (guint i = 0; i < 5; i++)
+    wait_in_rows (executor, 500);
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+}
+
+/* There is never a CPU that has nothing to do, and there are always so many tasks that nobody listens but the monitor. */
+static void
+test_waits_beside_busy_workers (LokyFixture *fixture, gconstpointer data)
+{
+  guint n_busy = loky_cpu_count () + 16;
+  LokyExecutor *executor = loky_fixture_make_executor ("max-workers", n_busy + 1, "heartbeat-timeout", (gint64) -1, NULL);
+  g_autoptr (GPtrArray) busy = g_ptr_array_new_with_free_func (g_object_unref);
+
+  for (guint i = 0; i < n_busy; i++)
+    {
+      LokyFuture *future = loky_fixture_submit (executor, "demo.sleep", g_variant_new_double (3600));
+
+      g_ptr_array_add (busy, future);
+      loky_fixture_wait_running (future);
+    }
+  wait_in_rows (executor, 500);
+  for (guint i = 0; i < 100; i++)
+    wait_in_rows (executor, 20);
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_KILL);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -511,5 +586,7 @@ main (int argc, char *argv[])
   LOKY_FIXTURE_ADD ("/loky/wait/rouses-who-sleeps", test_rouses_who_sleeps);
   LOKY_FIXTURE_ADD ("/loky/wait/does-not-rouse-without-spinning", test_does_not_rouse_without_spinning);
   LOKY_FIXTURE_ADD ("/loky/wait/calls-after-pauses", test_calls_after_pauses);
+  LOKY_FIXTURE_ADD ("/loky/wait/in-a-row", test_waits_in_a_row);
+  LOKY_FIXTURE_ADD ("/loky/wait/in-a-row-beside-busy-workers", test_waits_beside_busy_workers);
   return g_test_run ();
 }
