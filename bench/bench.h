@@ -67,8 +67,8 @@ LokyExecutor *bench_executor (guint n_workers);
 void bench_end_executor (LokyExecutor *executor);
 /* The sum of the lines that begin with @prefix in what the kernel knows of a process's memory, in KiB. */
 double bench_sum_of_memory (int pid, const char *prefix);
-/* The number that a process prints, run without a shell; NAN if it fails. */
-double bench_ask_process (const char *const *argv);
+/* The numbers that a process prints, run without a shell; NAN if it fails. */
+void bench_ask_process (const char *const *argv, double *numbers, guint n);
 /* The process ids (int) of the children of this process. */
 GArray *bench_find_workers (void);
 void bench_check (gboolean is_right, const GError *error, const char *what);
@@ -151,9 +151,10 @@ double bench_measure_next_memory (const char *method);
 double bench_backlog_long (const BenchScale *scale);
 double bench_backlog_short (const BenchScale *scale);
 double bench_backlog_memory (const BenchScale *scale);
-/* Their parts that want a fresh process: of @n pending tasks, in bytes each; of a submission behind them, in µs. */
+/* Their parts that want a fresh process: of @n pending tasks, in bytes each; of a submission behind few and behind them,
+ * in µs. */
 double bench_measure_backlog_memory (guint n);
-double bench_measure_backlog_cost (guint n);
+void bench_measure_backlog_costs (guint n, double *short_cost, double *long_cost);
 double bench_idle_memory (const BenchScale *scale);
 double bench_idle_memory_proportional (const BenchScale *scale);
 double bench_idle_switches (const BenchScale *scale);

@@ -12,6 +12,8 @@
 #define SHORT_BACKLOG 1000
 #define LONG_BACKLOG 1000000
 #define N_SAMPLED 10000
+#define GROUP 100
+#define MAX_BACKLOG (1 + SHORT_BACKLOG + LONG_BACKLOG + 2 * N_SAMPLED)
 #define MEMORY_BACKLOG 200000
 
 /* --- a backlog ----------------------------------------------------------------------------------- */
@@ -43,7 +45,7 @@ backlog_init (Backlog *self)
   g_autoptr (GError) error = NULL;
 
   self->executor = bench_executor (1);
-  self->futures = g_ptr_array_new_full (LONG_BACKLOG + N_SAMPLED, g_object_unref);
+  self->futures = g_ptr_array_new_full (MAX_BACKLOG, g_object_unref);
   self->args = g_variant_ref_sink (g_variant_new_uint32 (1));
   g_ptr_array_add (self->futures, loky_executor_submit (self->executor, "bench.wait",
                                                         g_variant_new_uint32 (0), NULL, &error));
@@ -57,43 +59,66 @@ backlog_clear (Backlog *self)
   g_variant_unref (self->args);
 }
 
-/* Of one submission behind @n, in µs. */
-double
-bench_measure_backlog_cost (guint n)
+/* Of one submission, in µs: the median of groups, as all of them take a few ms, which others may have some of. */
+static double
+sample_backlog (Backlog *self)
+{
+  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (double));
+
+  for (guint i = 0; i < N_SAMPLED / GROUP; i++)
+    {
+      double start = bench_now ();
+      double time;
+
+      backlog_add (self, GROUP);
+      time = (bench_now () - start) / GROUP;
+      g_array_append_val (times, time);
+    }
+  return bench_median (times);
+}
+
+void
+bench_measure_backlog_costs (guint n, double *short_cost, double *long_cost)
 {
   Backlog backlog;
-  double start, time;
 
   backlog_init (&backlog);
+  backlog_add (&backlog, SHORT_BACKLOG);
+  *short_cost = sample_backlog (&backlog);
   backlog_add (&backlog, n);
-  start = bench_now ();
-  backlog_add (&backlog, N_SAMPLED);
-  time = bench_now () - start;
+  *long_cost = sample_backlog (&backlog);
   backlog_clear (&backlog);
-  return time / N_SAMPLED;
 }
 
 /* In a process of its own: in one that had tasks before, memory that was freed is used again, by one measurement more
  * than by another. */
-static double
-ask_fresh (const char *name, guint n)
+static void
+ask_fresh (const char *name, guint n, double *numbers, guint n_numbers)
 {
   g_autofree char *option = g_strdup_printf ("--%s=%u", name, n);
   const char *const argv[] = { "/proc/self/exe", option, NULL };
 
-  return bench_ask_process (argv);
+  bench_ask_process (argv, numbers, n_numbers);
 }
+
+/* Both in one process: from one to the next they differ by half, by the state of the machine. */
+static double short_cost;
 
 double
 bench_backlog_long (const BenchScale *scale)
 {
-  return ask_fresh ("backlog-cost", bench_count (scale, LONG_BACKLOG));
+  double costs[2];
+
+  ask_fresh ("backlog-cost", bench_count (scale, LONG_BACKLOG), costs, G_N_ELEMENTS (costs));
+  short_cost = costs[0];
+  return costs[1];
 }
 
+/* What was found with the long one, which is measured before. */
 double
 bench_backlog_short (const BenchScale *scale)
 {
-  return ask_fresh ("backlog-cost", scale->smoke ? 1 : SHORT_BACKLOG);
+  return short_cost;
 }
 
 /* --- memory -------------------------------------------------------------------------------------- */
@@ -124,7 +149,7 @@ bench_measure_backlog_memory (guint n)
   double before, after;
 
   backlog_init (&backlog);
-  memset (backlog.futures->pdata + 1, 0xff, (LONG_BACKLOG + N_SAMPLED - 1) * sizeof (gpointer));
+  memset (backlog.futures->pdata + 1, 0xff, (MAX_BACKLOG - 1) * sizeof (gpointer));
   /* What there is once. */
   backlog_add (&backlog, 1000);
   before = bench_sum_of_memory (getpid (), "Private_");
@@ -137,7 +162,10 @@ bench_measure_backlog_memory (guint n)
 double
 bench_backlog_memory (const BenchScale *scale)
 {
-  return ask_fresh ("backlog-memory", scale->smoke ? 1 : MEMORY_BACKLOG);
+  double memory;
+
+  ask_fresh ("backlog-memory", scale->smoke ? 1 : MEMORY_BACKLOG, &memory, 1);
+  return memory;
 }
 
 /* --- idle workers -------------------------------------------------------------------------------- */

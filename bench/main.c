@@ -25,7 +25,7 @@ typedef struct
   double enough; /* µs */
 } Rounds;
 
-static const Rounds full_rounds = { 5, 15, 3, 3e6 };
+static const Rounds full_rounds = { 5, 15, 3, 6e6 };
 static const Rounds quick_rounds = { 3, 9, 1, 0.5e6 };
 static const Rounds smoke_rounds = { 1, 1, 1, 0 };
 
@@ -73,20 +73,30 @@ find_python (void)
   return g_file_test ("/usr/bin/python3", G_FILE_TEST_IS_EXECUTABLE) ? "/usr/bin/python3" : "python3";
 }
 
-double
-bench_ask_process (const char *const *argv)
+void
+bench_ask_process (const char *const *argv, double *numbers, guint n)
 {
   g_autoptr (GSubprocess) process = NULL;
   g_autofree char *text = NULL;
-  char *end;
-  double value;
+  char *at;
 
+  for (guint i = 0; i < n; i++)
+    numbers[i] = NAN;
   process = g_subprocess_newv (argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, NULL);
   if (process == NULL || !g_subprocess_communicate_utf8 (process, NULL, NULL, &text, NULL, NULL) ||
       !g_subprocess_get_successful (process))
-    return NAN;
-  value = g_ascii_strtod (text, &end);
-  return end != text ? value : NAN;
+    return;
+  at = text;
+  for (guint i = 0; i < n; i++)
+    {
+      char *end;
+      double number = g_ascii_strtod (at, &end);
+
+      if (end == at)
+        return;
+      numbers[i] = number;
+      at = end;
+    }
 }
 
 /* In a process of its own. */
@@ -96,8 +106,11 @@ bench_ask_peer (const char *peer, const char *work, const BenchScale *scale)
   g_autofree char *factor = g_strdup_printf ("%g", scale->smoke ? 0 : scale->factor);
   const char *script = g_getenv ("LOKY_BENCH_PEERS");
   const char *const argv[] = { find_python (), script, peer, work, factor, NULL };
+  double number = NAN;
 
-  return script != NULL ? bench_ask_process (argv) : NAN;
+  if (script != NULL)
+    bench_ask_process (argv, &number, 1);
+  return number;
 }
 
 static double
@@ -327,8 +340,6 @@ measure_one (void)
 {
   g_auto (GStrv) words = g_strsplit (next_worker != NULL ? next_worker : next_memory != NULL ? next_memory : ":", ":", 2);
 
-  if (backlog_cost > 0)
-    return bench_measure_backlog_cost ((guint) backlog_cost);
   if (backlog_memory > 0)
     return bench_measure_backlog_memory ((guint) backlog_memory);
   if (next_memory != NULL)
@@ -359,7 +370,15 @@ main (int argc, char *argv[])
   if (!check_names ())
     return 2;
   set_surroundings ();
-  if (backlog_cost > 0 || backlog_memory > 0 || next_worker != NULL || next_memory != NULL)
+  if (backlog_cost > 0)
+    {
+      double short_cost, long_cost;
+
+      bench_measure_backlog_costs ((guint) backlog_cost, &short_cost, &long_cost);
+      printf ("%.17g %.17g\n", short_cost, long_cost);
+      return 0;
+    }
+  if (backlog_memory > 0 || next_worker != NULL || next_memory != NULL)
     {
       printf ("%.17g\n", measure_one ());
       return 0;

@@ -94,7 +94,10 @@ ask_fresh (const char *what, const char *method, guint n)
   g_autofree char *option = g_strdup_printf ("--%s=%s:%u", what, method, n);
   const char *const argv[] = { "/proc/self/exe", option, NULL };
 
-  return bench_ask_process (argv);
+  double number;
+
+  bench_ask_process (argv, &number, 1);
+  return number;
 }
 
 #define DEFINE(name, method)                                                                       \
