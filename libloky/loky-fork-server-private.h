@@ -18,6 +18,11 @@ G_BEGIN_DECLS
 /* The only argument of a worker program that is to be one. */
 #define LOKY_FORK_SERVER_ARGUMENT "--fork-server"
 
+/* In the environment of the program, where the application has no other value: functions of libraries are looked up when
+ * these are loaded, and not by each worker when it calls them. No task sees it. */
+#define LOKY_FORK_SERVER_BIND_VARIABLE "LD_BIND_NOW"
+#define LOKY_FORK_SERVER_BIND "loky"
+
 /* In the environment of a fork server, and for as long as it may have workers, this is its worker id; in a worker it
  * is overwritten in place. */
 #define LOKY_FORK_SERVER_ID "0000000000"

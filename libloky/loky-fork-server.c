@@ -306,6 +306,8 @@ run (int channel_fd, gboolean is_copy)
   LokyFrame frame;
   gboolean is_applied;
 
+  /* What each worker would make otherwise, to seed it again. */
+  g_random_int ();
   loky_worker_claim_process ();
   self.signal_fd = open_signal_fd ();
   is_applied = self.signal_fd >= 0 && loky_worker_receive (self.channel, &frame, &error);
@@ -327,6 +329,8 @@ loky_fork_server_main (void)
 {
   g_autoptr (GError) error = NULL;
 
+  if (g_strcmp0 (g_getenv (LOKY_FORK_SERVER_BIND_VARIABLE), LOKY_FORK_SERVER_BIND) == 0)
+    g_unsetenv (LOKY_FORK_SERVER_BIND_VARIABLE);
   if (loky_worker_claim_descriptors (&error))
     return run (LOKY_WORKER_CHANNEL_FD, FALSE);
   g_printerr ("loky-worker: %s\n", error->message);

@@ -14,6 +14,7 @@
 #include "loky-environment-private.h"
 #include "loky-error.h"
 #include "loky-fork-guard-private.h"
+#include "loky-fork-server-private.h"
 #include "loky-util-private.h"
 
 #ifndef P_PIDFD
@@ -86,6 +87,8 @@ spawn (const char *program,
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (
       G_SUBPROCESS_FLAGS_INHERIT_FDS | G_SUBPROCESS_FLAGS_STDERR_PIPE);
 
+  if (g_strcmp0 (argument, LOKY_FORK_SERVER_ARGUMENT) == 0)
+    g_subprocess_launcher_setenv (launcher, LOKY_FORK_SERVER_BIND_VARIABLE, LOKY_FORK_SERVER_BIND, FALSE);
   g_subprocess_launcher_take_stdin_fd (launcher, channel_fd);
   loky_environment_foreach (environment, set_in_launcher, launcher);
   for (gsize i = 0; loky_environment_not_inherited[i] != NULL; i++)

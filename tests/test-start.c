@@ -420,6 +420,30 @@ find_server (void)
   return pid;
 }
 
+/* It looks up the functions of its libraries for its workers. No task is to see how, but what it was given. */
+static void
+fork_server_binds_for_its_workers (LokyFixture *fixture, gconstpointer data)
+{
+  static const char *const environment[] = { "LD_BIND_NOW=1", NULL };
+  LokyExecutor *executor = make ("forkserver");
+  LokyExecutor *other;
+  g_autofree char *seen = loky_fixture_call (executor, "fault.obey", "env:LD_BIND_NOW");
+  g_autofree char *given = NULL;
+  g_autofree char *path = g_strdup_printf ("/proc/%d/environ", (int) find_server ());
+  g_autofree char *text = NULL;
+  gsize size;
+
+  g_assert_cmpstr (seen, ==, "");
+  g_assert_true (g_file_get_contents (path, &text, &size, NULL));
+  g_assert_nonnull (memmem (text, size, "LD_BIND_NOW=", strlen ("LD_BIND_NOW=")));
+  loky_fixture_end_executor (executor, LOKY_SHUTDOWN_DRAIN);
+
+  other = loky_fixture_make_executor ("max-workers", 1, "start-method", "forkserver", "environment", environment, NULL);
+  given = loky_fixture_call (other, "fault.obey", "env:LD_BIND_NOW");
+  g_assert_cmpstr (given, ==, "1");
+  loky_fixture_end_executor (other, LOKY_SHUTDOWN_DRAIN);
+}
+
 static void
 workers_are_forked (LokyFixture *fixture, gconstpointer data)
 {
@@ -771,6 +795,7 @@ main (int argc, char **argv)
   LOKY_FIXTURE_ADD ("/loky/start/functions-of-the-program-are-tasks", functions_of_the_program_are_tasks);
   LOKY_FIXTURE_ADD ("/loky/start/program-without-init-is-told", program_without_init_is_told);
   LOKY_FIXTURE_ADD ("/loky/start/workers-are-forked", workers_are_forked);
+  LOKY_FIXTURE_ADD ("/loky/start/fork-server-binds-for-its-workers", fork_server_binds_for_its_workers);
   LOKY_FIXTURE_ADD ("/loky/start/status-comes-from-the-fork-server", status_comes_from_the_fork_server);
   LOKY_FIXTURE_ADD ("/loky/start/program-that-is-no-fork-server-is-told", program_that_is_no_fork_server_is_told);
   LOKY_FIXTURE_ADD ("/loky/start/fork-server-that-ends-slowly-is-told", fork_server_that_ends_slowly_is_told);
