@@ -67,8 +67,9 @@ LokyExecutor *bench_executor (guint n_workers);
 void bench_end_executor (LokyExecutor *executor);
 /* The sum of the lines that begin with @prefix in what the kernel knows of a process's memory, in KiB. */
 double bench_sum_of_memory (int pid, const char *prefix);
-/* The numbers that a process prints, run without a shell; NAN if it fails. */
-void bench_ask_process (const char *const *argv, double *numbers, guint n);
+/* The number, or numbers, that a process prints, run without a shell; NAN if it fails. */
+double bench_ask_process (const char *const *argv);
+void bench_ask_process_for (const char *const *argv, double *numbers, guint n);
 /* The process ids (int) of the children of this process. */
 GArray *bench_find_workers (void);
 void bench_check (gboolean is_right, const GError *error, const char *what);

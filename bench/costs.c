@@ -98,7 +98,7 @@ ask_fresh (const char *name, guint n, double *numbers, guint n_numbers)
   g_autofree char *option = g_strdup_printf ("--%s=%u", name, n);
   const char *const argv[] = { "/proc/self/exe", option, NULL };
 
-  bench_ask_process (argv, numbers, n_numbers);
+  bench_ask_process_for (argv, numbers, n_numbers);
 }
 
 /* Both in one process: from one to the next they differ by half, by the state of the machine. */

@@ -74,7 +74,7 @@ find_python (void)
 }
 
 void
-bench_ask_process (const char *const *argv, double *numbers, guint n)
+bench_ask_process_for (const char *const *argv, double *numbers, guint n)
 {
   g_autoptr (GSubprocess) process = NULL;
   g_autofree char *text = NULL;
@@ -99,6 +99,15 @@ bench_ask_process (const char *const *argv, double *numbers, guint n)
     }
 }
 
+double
+bench_ask_process (const char *const *argv)
+{
+  double number;
+
+  bench_ask_process_for (argv, &number, 1);
+  return number;
+}
+
 /* In a process of its own. */
 double
 bench_ask_peer (const char *peer, const char *work, const BenchScale *scale)
@@ -106,11 +115,8 @@ bench_ask_peer (const char *peer, const char *work, const BenchScale *scale)
   g_autofree char *factor = g_strdup_printf ("%g", scale->smoke ? 0 : scale->factor);
   const char *script = g_getenv ("LOKY_BENCH_PEERS");
   const char *const argv[] = { find_python (), script, peer, work, factor, NULL };
-  double number = NAN;
 
-  if (script != NULL)
-    bench_ask_process (argv, &number, 1);
-  return number;
+  return script != NULL ? bench_ask_process (argv) : NAN;
 }
 
 static double

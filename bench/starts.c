@@ -94,10 +94,7 @@ ask_fresh (const char *what, const char *method, guint n)
   g_autofree char *option = g_strdup_printf ("--%s=%s:%u", what, method, n);
   const char *const argv[] = { "/proc/self/exe", option, NULL };
 
-  double number;
-
-  bench_ask_process (argv, &number, 1);
-  return number;
+  return bench_ask_process (argv);
 }
 
 #define DEFINE(name, method)                                                                       \

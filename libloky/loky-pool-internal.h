@@ -303,14 +303,16 @@ void loky_pool_hear (gpointer user_data);
 
 /* with the lock */
 void loky_pool_drop_bells_locked (LokyPool *self);
+
 /* loky-pool-patience.c */
+
 /* Sleeps until somebody wakes it, or until @end, as loky_pool_wait_locked(). */
 gboolean loky_pool_sleep_locked (LokyPool *self, LokyWaiter *waiter, gint64 end);
 /* By the monitor, unlocked: wakes them if it is time, or if it has nothing to read and there is a CPU for them. Returns
  * when it will be, in µs from now; -1: never. */
 gint64 loky_pool_wake_deferred (LokyPool *self, gboolean is_all_read);
-/* By the monitor, before anything that may take long. */
-void loky_pool_wake_all_deferred_locked (LokyPool *self);
+/* By the monitor, unlocked, before anything that may take long. */
+void loky_pool_wake_all_deferred (LokyPool *self);
 
 /* loky-pool-rouse.c; whether it is about to wake up for a task that it has yet to be given */
 gboolean loky_pool_is_rousing_locked (LokyPoolWorker *worker);

@@ -5,8 +5,8 @@
  * to, reads what has arrived, and looks at the clock last. */
 
 #include <gio/gio.h>
-#include <signal.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
@@ -57,9 +57,9 @@ run_commands (LokyPool *self)
   g_queue_init (&self->to_start);
   g_queue_init (&self->to_kill);
   g_queue_init (&self->to_read);
-  if (to_start.length + to_kill.length + to_read.length > 0)
-    loky_pool_wake_all_deferred_locked (self);
   loky_pool_unlock (self);
+  if (to_start.length + to_kill.length + to_read.length > 0)
+    loky_pool_wake_all_deferred (self);
 
   loky_pool_close_captures (self);
   tell_what_ended (self);
@@ -88,11 +88,7 @@ handle_event (LokyPool *self, const struct epoll_event *event)
   LokyPoolWorker *worker = it->worker;
 
   if (it->kind != LOKY_WATCH_CHANNEL)
-    {
-      loky_pool_lock (self);
-      loky_pool_wake_all_deferred_locked (self);
-      loky_pool_unlock (self);
-    }
+    loky_pool_wake_all_deferred (self);
   if (it->kind == LOKY_WATCH_SERVER)
     {
       loky_pool_server_handle_event (self);
@@ -180,11 +176,11 @@ keep_time (LokyPool *self)
                  self->to_announce != NULL ||
                  self->over_waits != NULL;
   is_finished = self->is_finished;
-  if (is_finished)
-    loky_pool_wake_all_deferred_locked (self);
   g_source_set_ready_time (self->source, has_commands ? 0 : self->timer);
   turn.wakes_monitor = FALSE;
   loky_pool_turn_end (&turn);
+  if (is_finished)
+    loky_pool_wake_all_deferred (self);
   return is_finished && !has_commands;
 }
 

@@ -73,10 +73,9 @@ loky_waiter_serve_locked (LokyWaiter *self)
   pool->deferred = self;
 }
 
-void
-loky_pool_wake_all_deferred_locked (LokyPool *self)
+static void
+wake_all_locked (LokyPool *self)
 {
-  g_assert (loky_pool_is_monitor_of (self));
   self->deferred_until = 0;
   while (self->deferred != NULL)
     {
@@ -85,6 +84,16 @@ loky_pool_wake_all_deferred_locked (LokyPool *self)
       drop_deferred_locked (self, waiter);
       loky_waiter_wake_locked (waiter);
     }
+}
+
+void
+loky_pool_wake_all_deferred (LokyPool *self)
+{
+  if (self->deferred_until == 0)
+    return;
+  loky_pool_lock (self);
+  wake_all_locked (self);
+  loky_pool_unlock (self);
 }
 
 gint64
@@ -100,7 +109,7 @@ loky_pool_wake_deferred (LokyPool *self, gboolean is_all_read)
   loky_pool_lock (self);
   if (left <= 0 || loky_scheduler_has_free_cpu (self->scheduler))
     {
-      loky_pool_wake_all_deferred_locked (self);
+      wake_all_locked (self);
       left = -1;
     }
   loky_pool_unlock (self);

@@ -506,7 +506,7 @@ choose_worker (LokyScheduler *self, LokySchedulerTask *task)
   LokySchedulerWorker *worker = NULL;
 
   if (is_short && self->n_busy >= n_cpus)
-    worker = take_open (self, task, self->n_busy < self->n_cpus ? WAKE_TIME : AHEAD_BUDGET);
+    worker = take_open (self, task, loky_scheduler_has_free_cpu (self) ? WAKE_TIME : AHEAD_BUDGET);
   if (worker != NULL || (is_short && self->n_brisk >= n_cpus))
     return worker;
   worker = g_queue_peek_head (&self->idle);
@@ -561,7 +561,7 @@ share (LokyScheduler *self, GArray *actions)
   LokySchedulerWorker *richest = NULL;
 
   if (self->n_ahead == 0 || self->n_queued > 0 || g_queue_is_empty (&self->idle) ||
-      self->n_busy >= self->n_cpus)
+      !loky_scheduler_has_free_cpu (self))
     return;
   for (GList *l = self->workers.head; l != NULL; l = l->next)
     {
@@ -1174,7 +1174,7 @@ loky_scheduler_find (LokySchedulerWorker *worker, guint slot, guint64 number)
 }
 
 /* One that takes much longer may have waited for a CPU, or for the disk: it counts for no more than eight times the mean.
- * So do not two in a row: too much sent ahead is worse than too little. */
+ * Two in a row are believed: too much sent ahead is worse than too little. */
 static void
 learn (LokySchedulerFunction *function, gint64 run_time)
 {

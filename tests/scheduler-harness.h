@@ -404,7 +404,7 @@ check_task (Harness *self, Task *task)
     }
 }
 
-/* In ns. */
+/* As in the scheduler, in ns. */
 #define QUICK_TIME (10 * 1000)
 
 typedef struct
@@ -447,7 +447,6 @@ static void
 check_progress (Harness *self, const Counts *counts)
 {
   gint64 deadline = loky_scheduler_get_deadline (self->scheduler);
-
   guint n_cpus = self->n_cpus > 1 && counts->n_quick > 0 ? self->n_cpus - 1 : self->n_cpus;
 
   /* Nothing waits beside a worker that rests, but short tasks for those that are at such. */
