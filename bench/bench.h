@@ -70,6 +70,9 @@ double bench_sum_of_memory (int pid, const char *prefix);
 /* The number, or numbers, that a process prints, run without a shell; NAN if it fails. */
 double bench_ask_process (const char *const *argv);
 void bench_ask_process_for (const char *const *argv, double *numbers, guint n);
+/* What this program prints with the option @name, and @n for it: in one that had tasks before, memory that was freed is
+ * used again, by one measurement more than by another. */
+void bench_ask_fresh (const char *name, guint n, double *numbers, guint n_numbers);
 /* The process ids (int) of the children of this process. */
 GArray *bench_find_workers (void);
 void bench_check (gboolean is_right, const GError *error, const char *what);
@@ -124,6 +127,9 @@ double bench_recovery_replacement (const BenchScale *scale);
 
 double bench_submit (const BenchScale *scale);
 double bench_submit_threads (const BenchScale *scale);
+double bench_submit_one_thread (const BenchScale *scale);
+/* Their part that wants a fresh process: of @n tasks, in tasks a second. */
+void bench_measure_submit_threads (guint n, double *one, double *many);
 double bench_submit_many_workers (const BenchScale *scale);
 double bench_map (const BenchScale *scale);
 double bench_map_batch (const BenchScale *scale);

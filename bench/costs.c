@@ -90,17 +90,6 @@ bench_measure_backlog_costs (guint n, double *short_cost, double *long_cost)
   backlog_clear (&backlog);
 }
 
-/* In a process of its own: in one that had tasks before, memory that was freed is used again, by one measurement more
- * than by another. */
-static void
-ask_fresh (const char *name, guint n, double *numbers, guint n_numbers)
-{
-  g_autofree char *option = g_strdup_printf ("--%s=%u", name, n);
-  const char *const argv[] = { "/proc/self/exe", option, NULL };
-
-  bench_ask_process_for (argv, numbers, n_numbers);
-}
-
 /* Both in one process: from one to the next they differ by half, by the state of the machine. */
 static double short_cost;
 
@@ -109,7 +98,7 @@ bench_backlog_long (const BenchScale *scale)
 {
   double costs[2];
 
-  ask_fresh ("backlog-cost", bench_count (scale, LONG_BACKLOG), costs, G_N_ELEMENTS (costs));
+  bench_ask_fresh ("backlog-cost", bench_count (scale, LONG_BACKLOG), costs, G_N_ELEMENTS (costs));
   short_cost = costs[0];
   return costs[1];
 }
@@ -164,7 +153,7 @@ bench_backlog_memory (const BenchScale *scale)
 {
   double memory;
 
-  ask_fresh ("backlog-memory", scale->smoke ? 1 : MEMORY_BACKLOG, &memory, 1);
+  bench_ask_fresh ("backlog-memory", scale->smoke ? 1 : MEMORY_BACKLOG, &memory, 1);
   return memory;
 }
 

@@ -36,6 +36,7 @@ static gboolean is_quick;
 static double seconds = -1;
 static int backlog_cost;
 static int backlog_memory;
+static int submit_threads;
 static char *next_worker;
 static char *next_memory;
 
@@ -47,6 +48,7 @@ static const GOptionEntry options[] = {
   { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &seconds, "About so long; 0: each once, to see whether it works", "N" },
   { "backlog-cost", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &backlog_cost, NULL, NULL },
   { "backlog-memory", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &backlog_memory, NULL, NULL },
+  { "submit-threads", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &submit_threads, NULL, NULL },
   { "next-worker", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &next_worker, NULL, NULL },
   { "next-memory", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &next_memory, NULL, NULL },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &wanted, NULL, "[ROW…]" },
@@ -97,6 +99,15 @@ bench_ask_process_for (const char *const *argv, double *numbers, guint n)
       numbers[i] = number;
       at = end;
     }
+}
+
+void
+bench_ask_fresh (const char *name, guint n, double *numbers, guint n_numbers)
+{
+  g_autofree char *option = g_strdup_printf ("--%s=%u", name, n);
+  const char *const argv[] = { "/proc/self/exe", option, NULL };
+
+  bench_ask_process_for (argv, numbers, n_numbers);
 }
 
 double
@@ -376,12 +387,15 @@ main (int argc, char *argv[])
   if (!check_names ())
     return 2;
   set_surroundings ();
-  if (backlog_cost > 0)
+  if (backlog_cost > 0 || submit_threads > 0)
     {
-      double short_cost, long_cost;
+      double first, second;
 
-      bench_measure_backlog_costs ((guint) backlog_cost, &short_cost, &long_cost);
-      printf ("%.17g %.17g\n", short_cost, long_cost);
+      if (backlog_cost > 0)
+        bench_measure_backlog_costs ((guint) backlog_cost, &first, &second);
+      else
+        bench_measure_submit_threads ((guint) submit_threads, &first, &second);
+      printf ("%.17g %.17g\n", first, second);
       return 0;
     }
   if (backlog_memory > 0 || next_worker != NULL || next_memory != NULL)

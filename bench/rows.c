@@ -25,7 +25,7 @@ const BenchRow bench_rows[] = {
   { "map-batch", "items/s", bench_map_batch, BENCH_AT_LEAST, 2, "multiprocessing",
     { PEER ("multiprocessing", "map") } },
   { "submit-threads", "tasks/s", bench_submit_threads, BENCH_AT_LEAST, 0.8, "one-thread",
-    { { "one-thread", bench_submit, NULL } } },
+    { { "one-thread", bench_submit_one_thread, NULL } } },
   { "backlog", "µs", bench_backlog_long, BENCH_AT_MOST, 1.3, "short-backlog",
     { { "short-backlog", bench_backlog_short, NULL } } },
   { "backlog-memory", "B", bench_backlog_memory, BENCH_AT_MOST, 400, NULL, { { NULL } } },
