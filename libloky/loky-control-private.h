@@ -103,6 +103,7 @@ typedef struct
   guint64 readings;     /* odd while something is being read */
   guint64 n_received;   /* bytes, in all */
   guint32 is_attentive; /* answers that are left here are seen */
+  guint64 attentive_by; /* until then they may be about to be, CLOCK_MONOTONIC in ns */
   guint64 n_left __attribute__ ((aligned (64))); /* tasks, in all */
   LokyControlNote tasks[LOKY_CONTROL_N_NOTES] __attribute__ ((aligned (64)));
 
@@ -163,6 +164,10 @@ void loky_control_begin_reading (LokyControl *self);
 void loky_control_end_reading (LokyControl *self, guint64 n_received);
 /* Parent. Whoever said that it is looks for answers after it has said that it is not. */
 void loky_control_set_attentive (LokyControl *self, gboolean is_attentive);
+/* The parent is about to be attentive: by @time, CLOCK_MONOTONIC in ns, if at all. A worker that has nothing else to do may
+ * wait for it. */
+void loky_control_set_attentive_by (LokyControl *self, gint64 time);
+gint64 loky_control_get_attentive_by (LokyControl *self);
 gboolean loky_control_has_answers (LokyControl *self);
 /* Parent: of which slots there is an answer; they are the caller's now. What is there may be anything. */
 void loky_control_take_answers (LokyControl *self, guint64 *words);

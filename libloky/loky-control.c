@@ -322,6 +322,18 @@ loky_control_set_attentive (LokyControl *self, gboolean is_attentive)
 }
 
 void
+loky_control_set_attentive_by (LokyControl *self, gint64 time)
+{
+  __atomic_store_n (&self->area->attentive_by, (guint64) time, __ATOMIC_RELAXED);
+}
+
+gint64
+loky_control_get_attentive_by (LokyControl *self)
+{
+  return (gint64) __atomic_load_n (&self->area->attentive_by, __ATOMIC_RELAXED);
+}
+
+void
 loky_control_begin_reading (LokyControl *self)
 {
   __atomic_add_fetch (&self->area->readings, 1, __ATOMIC_SEQ_CST);

@@ -12,6 +12,10 @@
 /* Who was not sent a task for this long does not need to spin any more, in µs. */
 #define LEASE_TIME 1000
 
+/* Within this time after a submission in it a main context has come back to listen, if what called returns at once, in
+ * ns. */
+#define ATTENTION_TIME (10 * 1000)
+
 /* A worker that has so many tasks of the shortest kind in hand can wait for more, and for arguments of up to so many
  * bytes. */
 #define ENOUGH_IN_FLIGHT 64
@@ -113,6 +117,16 @@ is_captured (LokyFuture *future)
   return future->has_feed && future->feed->captures_output;
 }
 
+/* Who submits in a dispatch of a main context is about to listen to it, before it sleeps. */
+static void
+announce_attention (LokyPoolTurn *turn, LokyPoolWorker *worker)
+{
+  gint64 now = turn->now * 1000;
+
+  if (turn->comes_back && worker->lease != NULL && now >= turn->pool->vain_until)
+    loky_control_set_attentive_by (&worker->control, now + ATTENTION_TIME);
+}
+
 /* Where the worker finds it, which is awake or about to be. FALSE: it is to be sent. */
 static gboolean
 leave_task (LokyPoolTurn *turn, LokyPoolWorker *worker, LokySchedulerTask *task, LokyMessageType type)
@@ -206,6 +220,7 @@ send_task (LokyPoolTurn *turn, LokySchedulerTask *task)
     loky_control_set_credit (&worker->control, task->slot, loky_feed_begin (future->feed));
   /* The slot before the frame: whoever reads the frame finds it. */
   loky_control_queue (&worker->control, task->slot, task->number);
+  announce_attention (turn, worker);
   if (is_captured (future) || !leave_task (turn, worker, task, type))
     put_task (turn, worker, task, type);
   LOKY_PROBE_TASK_SENT (future, function->name, worker->id, task->number, task->attempts);

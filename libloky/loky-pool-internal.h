@@ -265,6 +265,7 @@ typedef struct
   GSList *waits; /* that are over */
   GSList *payloads; /* that nobody gets: letting go of their descriptors is not for who holds the lock */
   gboolean wakes_monitor;
+  gboolean comes_back; /* to the main context where the task's end is told, and may listen then */
   gboolean has_changed;
   LokyPoolDeferred *deferred; /* instead of telling; or NULL */
 } LokyPoolTurn;

@@ -28,6 +28,9 @@
 /* How many tasks that were left are done before the socket is looked at. */
 #define LEFT_AT_ONCE 16
 
+/* The parent is not waited for any longer than this, whatever it says, in ns. */
+#define MAX_WAIT_FOR_ATTENTION (20 * 1000)
+
 /* A pause that was longer than so many times what may be spun ended by being woken, which takes time too. */
 #define PAUSE_FACTOR 2
 
@@ -195,6 +198,37 @@ answer_failure (Worker *self,
   send (self);
 }
 
+/* Whether there is anything to do after this job. */
+static gboolean
+has_more (Worker *self, const Job *job)
+{
+  LokyControl *control = &self->setup->control;
+  const LokyControlNote *note = loky_control_peek_task (control, self->n_handled, self->n_taken);
+
+  /* One that was left is taken when it is done. */
+  if (note != NULL && note->number == job->number)
+    note = loky_control_peek_task (control, self->n_handled, self->n_taken + 1);
+  return note != NULL || loky_control_get_sent_to_worker (control) != self->sent_seen;
+}
+
+/* The parent may be on its way to look. Two system calls take longer than waiting for it. */
+static gboolean
+is_listened_to (Worker *self, const Job *job)
+{
+  LokyControl *control = &self->setup->control;
+  gint64 by = loky_control_get_attentive_by (control);
+  gint64 left;
+
+  while (!loky_control_is_listened_to (control, self->n_sent))
+    {
+      left = by - loky_spin_now ();
+      if (left <= 0 || left > MAX_WAIT_FOR_ATTENTION || has_more (self, job))
+        return FALSE;
+      loky_spin_relax ();
+    }
+  return TRUE;
+}
+
 /* A small one, where the parent sees it without its being sent. What was sent before it may be read after it: a task
  * that has told of its progress, or sent partial results, sends its result, too, and one that has written nonsense to
  * the channel, so that it is not another one that ends with the worker. FALSE: it is to be sent. */
@@ -213,8 +247,7 @@ leave_result (Worker *self,
                                .place = LOKY_PLACE_INLINE,
                                .run_time = run_time };
 
-  if (!loky_control_is_listened_to (control, self->n_sent) || message.size > sizeof note.body ||
-      loky_task_context_has_sent (context) ||
+  if (message.size > sizeof note.body || loky_task_context_has_sent (context) || !is_listened_to (self, job) ||
       !loky_worker_integrity_is_undisturbed (&self->integrity))
     return FALSE;
   message.data = g_variant_get_data (result);

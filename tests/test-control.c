@@ -334,6 +334,18 @@ test_answers (Fixture *fixture, gconstpointer user_data)
   assert_answers (fixture, NULL, 0);
 }
 
+static void
+test_attention_is_announced (Fixture *fixture, gconstpointer user_data)
+{
+  gint64 time = G_GINT64_CONSTANT (1) << 40;
+
+  g_assert_cmpint (loky_control_get_attentive_by (&fixture->worker), ==, 0);
+  loky_control_set_attentive_by (&fixture->parent, time);
+  g_assert_cmpint (loky_control_get_attentive_by (&fixture->worker), ==, time);
+  /* It is not there yet. */
+  g_assert_false (loky_control_is_listened_to (&fixture->worker, 0));
+}
+
 /* It has it back, to send it. */
 static void
 test_answer_nobody_looks_for (Fixture *fixture, gconstpointer user_data)
@@ -537,6 +549,7 @@ main (int argc, char *argv[])
   ADD ("/loky/control/cannot-be-resized", test_cannot_be_resized);
   ADD ("/loky/control/race", test_race);
   ADD ("/loky/control/answers", test_answers);
+  ADD ("/loky/control/attention-is-announced", test_attention_is_announced);
   ADD ("/loky/control/answer-nobody-looks-for", test_answer_nobody_looks_for);
   ADD ("/loky/control/answer-behind-a-message", test_answer_behind_a_message);
   ADD ("/loky/control/race-for-answers", test_race_for_answers);

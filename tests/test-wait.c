@@ -291,6 +291,33 @@ test_a_context_hears (LokyFixture *fixture, gconstpointer data)
 }
 
 static void
+stay_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Loop *loop = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = loky_executor_call_finish (loop->executor, result, &error);
+
+  g_assert_no_error (error);
+  if (--loop->n_left == 0)
+    return;
+  loky_executor_call_async (loop->executor, "demo.echo", g_variant_new_uint32 (1), NULL, NULL, stay_cb, loop);
+  /* Somebody else hears the end. */
+  if (loop->n_left % 10 == 0)
+    while (loky_executor_get_n_running (loop->executor) + loky_executor_get_n_pending (loop->executor) > 0)
+      g_usleep (100);
+}
+
+/* The worker expects it to listen soon, since the last ones that called so did. */
+static void
+test_a_context_stays_away (LokyFixture *fixture, gconstpointer data)
+{
+  Loop loop = { .executor = fixture->executor, .n_left = 200 };
+
+  loky_executor_call_async (loop.executor, "demo.echo", g_variant_new_uint32 (1), NULL, NULL, stay_cb, &loop);
+  loky_fixture_wait_for (all_are_called, &loop);
+}
+
+static void
 lost_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   Loop *loop = user_data;
@@ -581,6 +608,7 @@ main (int argc, char *argv[])
   LOKY_FIXTURE_ADD ("/loky/wait/deaths-while-nobody-hears", test_deaths_while_nobody_hears);
   LOKY_FIXTURE_ADD ("/loky/wait/calls-inside-callbacks", test_calls_inside_callbacks);
   LOKY_FIXTURE_ADD ("/loky/wait/a-context-hears", test_a_context_hears);
+  LOKY_FIXTURE_ADD ("/loky/wait/a-context-stays-away", test_a_context_stays_away);
   LOKY_FIXTURE_ADD ("/loky/wait/deaths-while-a-context-hears", test_deaths_while_a_context_hears);
   LOKY_FIXTURE_ADD ("/loky/wait/dropped-while-delivered", test_dropped_while_delivered);
   LOKY_FIXTURE_ADD ("/loky/wait/rouses-who-sleeps", test_rouses_who_sleeps);
