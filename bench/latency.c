@@ -43,7 +43,7 @@ bench_round_trip_sync (const BenchScale *scale)
 double
 bench_round_trip_sparse (const BenchScale *scale)
 {
-  g_autoptr (GArray) times = bench_time_round_trips (bench_count (scale, 300), 5000);
+  g_autoptr (GArray) times = bench_time_round_trips (bench_count (scale, 100), 5000);
 
   return bench_median (times);
 }

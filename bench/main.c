@@ -25,7 +25,7 @@ typedef struct
   double enough; /* µs */
 } Rounds;
 
-static const Rounds full_rounds = { 5, 15, 3, 6e6 };
+static const Rounds full_rounds = { 5, 15, 3, 12e6 };
 static const Rounds quick_rounds = { 3, 9, 1, 0.5e6 };
 static const Rounds smoke_rounds = { 1, 1, 1, 0 };
 

@@ -109,7 +109,7 @@ measure_submit_threads (guint n_tasks)
   return N_THREADS * n / (end - start) * 1e6;
 }
 
-#define N_IN_TURN 3
+#define N_IN_TURN 5
 
 void
 bench_measure_submit_threads (guint n, double *one, double *many)

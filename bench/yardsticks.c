@@ -113,7 +113,7 @@ bench_ping_pong (const BenchScale *scale)
 double
 bench_ping_pong_sparse (const BenchScale *scale)
 {
-  g_autoptr (GArray) times = bench_time_ping_pong (bench_count (scale, 300), 5000);
+  g_autoptr (GArray) times = bench_time_ping_pong (bench_count (scale, 100), 5000);
 
   return bench_median (times);
 }
@@ -175,7 +175,7 @@ call_bare (gpointer data)
 double
 bench_bare_call_sparse (const BenchScale *scale)
 {
-  g_autoptr (GArray) times = time_pairs (bench_count (scale, 300), 5000, call_bare, echo_variant);
+  g_autoptr (GArray) times = time_pairs (bench_count (scale, 100), 5000, call_bare, echo_variant);
 
   return bench_median (times);
 }
