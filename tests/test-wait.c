@@ -298,6 +298,7 @@ stay_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GVariant) value = loky_executor_call_finish (loop->executor, result, &error);
 
   g_assert_no_error (error);
+  g_assert_cmpuint (g_variant_get_uint32 (value), ==, 1);
   if (--loop->n_left == 0)
     return;
   loky_executor_call_async (loop->executor, "demo.echo", g_variant_new_uint32 (1), NULL, NULL, stay_cb, loop);
