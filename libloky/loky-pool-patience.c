@@ -76,6 +76,7 @@ loky_waiter_serve_locked (LokyWaiter *self)
 static void
 wake_all_locked (LokyPool *self)
 {
+  g_assert (loky_pool_is_monitor_of (self));
   self->deferred_until = 0;
   while (self->deferred != NULL)
     {

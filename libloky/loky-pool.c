@@ -784,8 +784,8 @@ loky_pool_submit (LokyPool *self,
   is_accepted = check_open_locked (self, "The task cannot be submitted", error) &&
                 check_room_locked (self, future, error) &&
                 loky_pool_ensure_thread_locked (self, error);
-  /* An asynchronous call, by which the context expects a news itself. */
-  turn.comes_back = !has_mailbox && future->waiters == NULL && g_main_depth () > 0;
+  /* An asynchronous call, by which the context expects a news itself; not a chunk of a map, which has a listener. */
+  turn.comes_back = !has_mailbox && future->waiters == NULL && future->listener == NULL && g_main_depth () > 0;
   if (is_accepted)
     submit_locked (self, future, task, traits, context, turn.now);
   loky_pool_turn_end (&turn);

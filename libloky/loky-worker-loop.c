@@ -198,12 +198,18 @@ answer_failure (Worker *self,
   send (self);
 }
 
+static const LokyControlNote *
+peek_task (Worker *self)
+{
+  return loky_control_peek_task (&self->setup->control, self->n_handled, self->n_taken);
+}
+
 /* Whether there is anything to do after this job. */
 static gboolean
 has_more (Worker *self, const Job *job)
 {
   LokyControl *control = &self->setup->control;
-  const LokyControlNote *note = loky_control_peek_task (control, self->n_handled, self->n_taken);
+  const LokyControlNote *note = peek_task (self);
 
   /* One that was left is taken when it is done. */
   if (note != NULL && note->number == job->number)
@@ -217,11 +223,10 @@ is_listened_to (Worker *self, const Job *job)
 {
   LokyControl *control = &self->setup->control;
   gint64 by = loky_control_get_attentive_by (control);
-  gint64 left;
 
   while (!loky_control_is_listened_to (control, self->n_sent))
     {
-      left = by - loky_spin_now ();
+      gint64 left = by - loky_spin_now ();
       if (left <= 0 || left > MAX_WAIT_FOR_ATTENTION || has_more (self, job))
         return FALSE;
       loky_spin_relax ();
@@ -568,12 +573,6 @@ handle_frame (Worker *self, LokyFrame *frame, gboolean *leaves, GError **error)
                    frame->header.type);
       return FALSE;
     }
-}
-
-static const LokyControlNote *
-peek_task (Worker *self)
-{
-  return loky_control_peek_task (&self->setup->control, self->n_handled, self->n_taken);
 }
 
 static LokyFillResult
