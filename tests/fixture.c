@@ -236,6 +236,13 @@ loky_fixture_wait_running (LokyFuture *future)
 }
 
 void
+loky_fixture_wait_idle (LokyExecutor *executor)
+{
+  while (loky_executor_get_n_pending (executor) + loky_executor_get_n_running (executor) > 0)
+    g_usleep (100);
+}
+
+void
 loky_fixture_assert_fails (LokyFuture *future, GQuark domain, int code)
 {
   g_autoptr (GError) error = NULL;

@@ -47,6 +47,9 @@ LokyFuture *loky_fixture_submit (LokyExecutor *executor, const char *task, GVari
 /* Blocks until a worker runs the task. */
 void loky_fixture_wait_running (LokyFuture *future);
 
+/* Blocks until the executor has no task; runs no main context. */
+void loky_fixture_wait_idle (LokyExecutor *executor);
+
 /* Blocks until the future has ended, which must be with this error. */
 void loky_fixture_assert_fails (LokyFuture *future, GQuark domain, int code);
 

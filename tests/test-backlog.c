@@ -251,8 +251,7 @@ end_is_told_afterwards (LokyFixture *fixture, gconstpointer data)
 
       loky_executor_submit_async (fixture->executor, "demo.echo", g_variant_new_string ("x"), NULL, NULL,
                                   listening_cb, &heard);
-      while (loky_executor_get_n_pending (fixture->executor) + loky_executor_get_n_running (fixture->executor) > 0)
-        g_usleep (100);
+      loky_fixture_wait_idle (fixture->executor);
       loky_fixture_wait_for (is_heard, &heard);
       g_object_unref (heard.told.future);
     }
