@@ -67,12 +67,9 @@ LokyExecutor *bench_executor (guint n_workers);
 void bench_end_executor (LokyExecutor *executor);
 /* The sum of the lines that begin with @prefix in what the kernel knows of a process's memory, in KiB. */
 double bench_sum_of_memory (int pid, const char *prefix);
-/* The number, or numbers, that a process prints, run without a shell; NAN if it fails. */
-double bench_ask_process (const char *const *argv);
-void bench_ask_process_for (const char *const *argv, double *numbers, guint n);
-/* What this program prints with the option @name, and @n for it: in one that had tasks before, memory that was freed is
- * used again, by one measurement more than by another. */
-void bench_ask_fresh (const char *name, guint n, double *numbers, guint n_numbers);
+/* What this program measures with an option, and @other (nullable), in a process of its own: in one that had tasks before,
+ * memory that was freed is used again, by one measurement more than by another. NAN if it fails. */
+double bench_ask_fresh (double *other, const char *format, ...) G_GNUC_PRINTF (2, 3);
 /* The process ids (int) of the children of this process. */
 GArray *bench_find_workers (void);
 void bench_check (gboolean is_right, const GError *error, const char *what);
@@ -129,7 +126,7 @@ double bench_submit (const BenchScale *scale);
 double bench_submit_threads (const BenchScale *scale);
 double bench_submit_one_thread (const BenchScale *scale);
 /* Their part that wants a fresh process: of @n tasks, in tasks a second. */
-void bench_measure_submit_threads (guint n, double *one, double *many);
+double bench_measure_submit_threads (guint n, double *one);
 double bench_submit_many_workers (const BenchScale *scale);
 double bench_map (const BenchScale *scale);
 double bench_map_batch (const BenchScale *scale);
@@ -158,10 +155,10 @@ double bench_measure_next_memory (const char *method);
 double bench_backlog_long (const BenchScale *scale);
 double bench_backlog_short (const BenchScale *scale);
 double bench_backlog_memory (const BenchScale *scale);
-/* Their parts that want a fresh process: of @n pending tasks, in bytes each; of a submission behind few and behind them,
+/* Their parts that want a fresh process: of @n pending tasks, in bytes each; of a submission behind them and behind few,
  * in µs. */
 double bench_measure_backlog_memory (guint n);
-void bench_measure_backlog_costs (guint n, double *short_cost, double *long_cost);
+double bench_measure_backlog_costs (guint n, double *short_cost);
 double bench_idle_memory (const BenchScale *scale);
 double bench_idle_memory_proportional (const BenchScale *scale);
 double bench_idle_switches (const BenchScale *scale);

@@ -77,17 +77,19 @@ sample_backlog (Backlog *self)
   return bench_median (times);
 }
 
-void
-bench_measure_backlog_costs (guint n, double *short_cost, double *long_cost)
+double
+bench_measure_backlog_costs (guint n, double *short_cost)
 {
   Backlog backlog;
+  double long_cost;
 
   backlog_init (&backlog);
   backlog_add (&backlog, SHORT_BACKLOG);
   *short_cost = sample_backlog (&backlog);
   backlog_add (&backlog, n);
-  *long_cost = sample_backlog (&backlog);
+  long_cost = sample_backlog (&backlog);
   backlog_clear (&backlog);
+  return long_cost;
 }
 
 /* Both in one process: from one to the next they differ by half, by the state of the machine. */
@@ -96,11 +98,7 @@ static double short_cost;
 double
 bench_backlog_long (const BenchScale *scale)
 {
-  double costs[2];
-
-  bench_ask_fresh ("backlog-cost", bench_count (scale, LONG_BACKLOG), costs, G_N_ELEMENTS (costs));
-  short_cost = costs[0];
-  return costs[1];
+  return bench_ask_fresh (&short_cost, "--backlog-cost=%u", bench_count (scale, LONG_BACKLOG));
 }
 
 /* What was found with the long one, which is measured before. */
@@ -151,10 +149,7 @@ bench_measure_backlog_memory (guint n)
 double
 bench_backlog_memory (const BenchScale *scale)
 {
-  double memory;
-
-  bench_ask_fresh ("backlog-memory", scale->smoke ? 1 : MEMORY_BACKLOG, &memory, 1);
-  return memory;
+  return bench_ask_fresh (NULL, "--backlog-memory=%u", scale->smoke ? 1 : MEMORY_BACKLOG);
 }
 
 /* --- idle workers -------------------------------------------------------------------------------- */

@@ -75,48 +75,46 @@ find_python (void)
   return g_file_test ("/usr/bin/python3", G_FILE_TEST_IS_EXECUTABLE) ? "/usr/bin/python3" : "python3";
 }
 
-void
-bench_ask_process_for (const char *const *argv, double *numbers, guint n)
+/* The number that a process prints, run without a shell, and one that comes after it (nullable); NAN if it fails. */
+static double
+ask_process (const char *const *argv, double *other)
 {
   g_autoptr (GSubprocess) process = NULL;
   g_autofree char *text = NULL;
-  char *at;
+  char *end;
+  double number;
 
-  for (guint i = 0; i < n; i++)
-    numbers[i] = NAN;
+  if (other != NULL)
+    *other = NAN;
   process = g_subprocess_newv (argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, NULL);
   if (process == NULL || !g_subprocess_communicate_utf8 (process, NULL, NULL, &text, NULL, NULL) ||
       !g_subprocess_get_successful (process))
-    return;
-  at = text;
-  for (guint i = 0; i < n; i++)
+    return NAN;
+  number = g_ascii_strtod (text, &end);
+  if (end == text)
+    return NAN;
+  if (other != NULL)
     {
-      char *end;
-      double number = g_ascii_strtod (at, &end);
+      char *last;
+      double second = g_ascii_strtod (end, &last);
 
-      if (end == at)
-        return;
-      numbers[i] = number;
-      at = end;
+      if (last != end)
+        *other = second;
     }
-}
-
-void
-bench_ask_fresh (const char *name, guint n, double *numbers, guint n_numbers)
-{
-  g_autofree char *option = g_strdup_printf ("--%s=%u", name, n);
-  const char *const argv[] = { "/proc/self/exe", option, NULL };
-
-  bench_ask_process_for (argv, numbers, n_numbers);
+  return number;
 }
 
 double
-bench_ask_process (const char *const *argv)
+bench_ask_fresh (double *other, const char *format, ...)
 {
-  double number;
+  g_autofree char *option = NULL;
+  const char *argv[] = { "/proc/self/exe", NULL, NULL };
+  va_list arguments;
 
-  bench_ask_process_for (argv, &number, 1);
-  return number;
+  va_start (arguments, format);
+  argv[1] = option = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  return ask_process (argv, other);
 }
 
 /* In a process of its own. */
@@ -127,7 +125,7 @@ bench_ask_peer (const char *peer, const char *work, const BenchScale *scale)
   const char *script = g_getenv ("LOKY_BENCH_PEERS");
   const char *const argv[] = { find_python (), script, peer, work, factor, NULL };
 
-  return script != NULL ? bench_ask_process (argv) : NAN;
+  return script != NULL ? ask_process (argv, NULL) : NAN;
 }
 
 static double
@@ -351,12 +349,17 @@ check_names (void)
   return TRUE;
 }
 
-/* What another loky-bench wants to know of this one; the text is METHOD:N. */
+/* What another loky-bench wants to know of this one, and what it is to be compared with, if that is measured with it; the
+ * text is METHOD:N. */
 static double
-measure_one (void)
+measure_one (double *other)
 {
   g_auto (GStrv) words = g_strsplit (next_worker != NULL ? next_worker : next_memory != NULL ? next_memory : ":", ":", 2);
 
+  if (backlog_cost > 0)
+    return bench_measure_backlog_costs ((guint) backlog_cost, other);
+  if (submit_threads > 0)
+    return bench_measure_submit_threads ((guint) submit_threads, other);
   if (backlog_memory > 0)
     return bench_measure_backlog_memory ((guint) backlog_memory);
   if (next_memory != NULL)
@@ -387,20 +390,12 @@ main (int argc, char *argv[])
   if (!check_names ())
     return 2;
   set_surroundings ();
-  if (backlog_cost > 0 || submit_threads > 0)
+  if (backlog_cost > 0 || submit_threads > 0 || backlog_memory > 0 || next_worker != NULL || next_memory != NULL)
     {
-      double first, second;
+      double other = NAN;
+      double number = measure_one (&other);
 
-      if (backlog_cost > 0)
-        bench_measure_backlog_costs ((guint) backlog_cost, &first, &second);
-      else
-        bench_measure_submit_threads ((guint) submit_threads, &first, &second);
-      printf ("%.17g %.17g\n", first, second);
-      return 0;
-    }
-  if (backlog_memory > 0 || next_worker != NULL || next_memory != NULL)
-    {
-      printf ("%.17g\n", measure_one ());
+      printf ("%.17g %.17g\n", number, other);
       return 0;
     }
   if (seconds == 0)

@@ -87,25 +87,16 @@ bench_measure_next_memory (const char *method)
   return kib / 1024;
 }
 
-/* In a process of its own: `fork` wants one that has one thread. */
-static double
-ask_fresh (const char *what, const char *method, guint n)
-{
-  g_autofree char *option = g_strdup_printf ("--%s=%s:%u", what, method, n);
-  const char *const argv[] = { "/proc/self/exe", option, NULL };
-
-  return bench_ask_process (argv);
-}
-
+/* In processes of their own: `fork` wants one that has one thread. */
 #define DEFINE(name, method)                                                                       \
   double bench_next_worker_##name (const BenchScale *scale)                                        \
   {                                                                                                \
-    return ask_fresh ("next-worker", method, bench_count (scale, N_STARTS));                       \
+    return bench_ask_fresh (NULL, "--next-worker=%s:%u", method, bench_count (scale, N_STARTS));   \
   }                                                                                                \
                                                                                                    \
   double bench_next_memory_##name (const BenchScale *scale)                                        \
   {                                                                                                \
-    return ask_fresh ("next-memory", method, 1);                                                   \
+    return bench_ask_fresh (NULL, "--next-memory=%s:%u", method, 1u);                              \
   }
 
 DEFINE (loky, "loky")

@@ -111,8 +111,8 @@ measure_submit_threads (guint n_tasks)
 
 #define N_IN_TURN 5
 
-void
-bench_measure_submit_threads (guint n, double *one, double *many)
+double
+bench_measure_submit_threads (guint n, double *one)
 {
   g_autoptr (GArray) ones = g_array_new (FALSE, FALSE, sizeof (double));
   g_autoptr (GArray) manies = g_array_new (FALSE, FALSE, sizeof (double));
@@ -122,13 +122,14 @@ bench_measure_submit_threads (guint n, double *one, double *many)
   measure_submit_threads (n);
   for (guint i = 0; i < N_IN_TURN; i++)
     {
-      double rates[] = { measure_submit (N_WORKERS, n), measure_submit_threads (n) };
+      double rate = measure_submit (N_WORKERS, n);
 
-      g_array_append_val (ones, rates[0]);
-      g_array_append_val (manies, rates[1]);
+      g_array_append_val (ones, rate);
+      rate = measure_submit_threads (n);
+      g_array_append_val (manies, rate);
     }
   *one = bench_median (ones);
-  *many = bench_median (manies);
+  return bench_median (manies);
 }
 
 static double one_thread;
@@ -136,11 +137,7 @@ static double one_thread;
 double
 bench_submit_threads (const BenchScale *scale)
 {
-  double rates[2];
-
-  bench_ask_fresh ("submit-threads", bench_count (scale, 200000), rates, G_N_ELEMENTS (rates));
-  one_thread = rates[0];
-  return rates[1];
+  return bench_ask_fresh (&one_thread, "--submit-threads=%u", bench_count (scale, 200000));
 }
 
 /* What was found with the eight, which are measured before. */
