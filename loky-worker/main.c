@@ -5,7 +5,7 @@
 
 #define LOKY_COMPILATION
 
-#include <glib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "loky-version.h"
@@ -16,7 +16,7 @@ main (int argc, char **argv)
 {
   if (argc == 2 && strcmp (argv[1], "--version") == 0)
     {
-      g_print ("loky-worker %s\n", LOKY_VERSION_S);
+      printf ("loky-worker %s\n", LOKY_VERSION_S);
       return 0;
     }
   return loky_worker_main (argc, argv);
