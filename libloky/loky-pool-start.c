@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -261,13 +262,14 @@ start_process (LokyPool *self, LokyPoolWorker *worker, GError **error)
 }
 
 /* How often the kernel has killed for want of memory before it kills one of ours: while the first worker is
- * being loaded there is time to read files. */
+ * being loaded there is time to read files, but not if it waits for this CPU. */
 static void
 look_at_memory_kills (LokyPool *self)
 {
   if (self->knows_memory_kills)
     return;
   self->knows_memory_kills = TRUE;
+  sched_yield ();
   loky_memory_events_count_kills ("/proc/self/cgroup", "/sys/fs/cgroup", &self->n_memory_kills);
 }
 
