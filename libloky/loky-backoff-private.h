@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Exponential back-off, counted in attempts: what was tried in vain is left out once, then three times, seven times,
- * up to 1,023 times, until it succeeds again. All zeros is the beginning. Used by one thread at a time. */
+/* Exponential back-off, counted in attempts: what was tried in vain once is tried again; then it is left out once, then
+ * three times, seven times, up to 31 times, until it succeeds again. All zeros is the beginning. Used by one thread at
+ * a time. */
 
 #include <glib.h>
 

@@ -20,7 +20,7 @@ count_skipped (LokyBackoff *backoff)
 static void
 test_doubles (void)
 {
-  static const guint expected[] = { 1, 3, 7, 15, 31, 63, 127, 255, 511, 1023, 1023, 1023 };
+  static const guint expected[] = { 0, 1, 3, 7, 15, 31, 31, 31 };
   LokyBackoff backoff = { 0 };
 
   g_assert_true (loky_backoff_may_try (&backoff));
@@ -42,7 +42,7 @@ test_success_ends_it (void)
   loky_backoff_note (&backoff, TRUE);
   g_assert_cmpuint (count_skipped (&backoff), ==, 0);
   loky_backoff_note (&backoff, FALSE);
-  g_assert_cmpuint (count_skipped (&backoff), ==, 1);
+  g_assert_cmpuint (count_skipped (&backoff), ==, 0);
 }
 
 int
