@@ -55,14 +55,22 @@ static const GOptionEntry options[] = {
   { NULL }
 };
 
+/* What was measured one after the other. */
+typedef struct
+{
+  double ours;
+  double against;
+} Pair;
+
 typedef struct
 {
   const BenchRow *row;
   GArray *our_values;
+  GArray *pairs; /* of those rounds that have both */
   GArray *peer_values[MAX_PEERS];
   double time; /* that its rounds took, in µs */
 
-  /* the medians, at the end */
+  /* at the end */
   double ours;
   double peers[MAX_PEERS];
   double ratio; /* NAN: what it is compared with is not here */
@@ -158,6 +166,7 @@ outcome_init (Outcome *outcome, const BenchRow *row)
 {
   outcome->row = row;
   outcome->our_values = g_array_new (FALSE, FALSE, sizeof (double));
+  outcome->pairs = g_array_new (FALSE, FALSE, sizeof (Pair));
   for (guint i = 0; i < MAX_PEERS; i++)
     outcome->peer_values[i] = g_array_new (FALSE, FALSE, sizeof (double));
 }
@@ -166,6 +175,7 @@ static void
 outcome_clear (Outcome *outcome)
 {
   g_array_unref (outcome->our_values);
+  g_array_unref (outcome->pairs);
   for (guint i = 0; i < MAX_PEERS; i++)
     g_array_unref (outcome->peer_values[i]);
 }
@@ -182,11 +192,23 @@ measure_once (Outcome *outcome, guint round, const Rounds *rounds, const BenchSc
 {
   const BenchRow *row = outcome->row;
   double start = bench_now ();
+  Pair pair = { row->ours (scale), NAN };
 
-  add_value (outcome->our_values, row->ours (scale));
+  add_value (outcome->our_values, pair.ours);
   for (guint i = 0; i < MAX_PEERS && row->peers[i].name != NULL; i++)
-    if (round < rounds->others || g_strcmp0 (row->against, row->peers[i].name) == 0)
-      add_value (outcome->peer_values[i], measure_peer (&row->peers[i], scale));
+    {
+      gboolean is_against = g_strcmp0 (row->against, row->peers[i].name) == 0;
+      double value;
+
+      if (round >= rounds->others && !is_against)
+        continue;
+      value = measure_peer (&row->peers[i], scale);
+      add_value (outcome->peer_values[i], value);
+      if (is_against)
+        pair.against = value;
+    }
+  if (!isnan (pair.ours) && !isnan (pair.against))
+    g_array_append_val (outcome->pairs, pair);
   outcome->time += bench_now () - start;
 }
 
@@ -203,19 +225,36 @@ measure_all (Outcome *outcomes, guint n, const Rounds *rounds, const BenchScale 
   show_progress (0, NULL, 1);
 }
 
+static int
+compare_pairs (gconstpointer a, gconstpointer b)
+{
+  const Pair *one = a, *other = b;
+  double first = one->ours / one->against, second = other->ours / other->against;
+
+  return (first > second) - (first < second);
+}
+
+/* Of a row that is compared the round in the middle, by its ratio: both of it were measured in the same state of the
+ * machine, which changes from one round to the next by more than what is looked for. */
 static void
 find_medians (Outcome *outcome)
 {
   const BenchRow *row = outcome->row;
+  const Pair *middle = NULL;
 
-  outcome->ours = bench_median (outcome->our_values);
+  g_array_sort (outcome->pairs, compare_pairs);
+  if (outcome->pairs->len > 0)
+    middle = &g_array_index (outcome->pairs, Pair, (outcome->pairs->len - 1) / 2);
+  outcome->ours = middle != NULL ? middle->ours : bench_median (outcome->our_values);
   outcome->ratio = row->against == NULL ? outcome->ours : NAN;
   for (guint i = 0; i < MAX_PEERS && row->peers[i].name != NULL; i++)
-    {
+    if (middle != NULL && g_strcmp0 (row->against, row->peers[i].name) == 0)
+      {
+        outcome->peers[i] = middle->against;
+        outcome->ratio = middle->ours / middle->against;
+      }
+    else
       outcome->peers[i] = bench_median (outcome->peer_values[i]);
-      if (g_strcmp0 (row->against, row->peers[i].name) == 0)
-        outcome->ratio = outcome->ours / outcome->peers[i];
-    }
 }
 
 static gboolean
