@@ -52,6 +52,17 @@ guint bench_count (const BenchScale *scale, guint n);
 double bench_median (GArray *values);
 double bench_percentile (GArray *values, double percent);
 
+/* What was measured one after the other, in the same state of the machine, which changes from one time to the next by more
+ * than what is looked for. */
+typedef struct
+{
+  double ours;
+  double against;
+} BenchPair;
+
+/* Of @pairs (of BenchPair), which is sorted by it, the one in the middle by its ratio; NULL if there are none. */
+const BenchPair *bench_middle_pair (GArray *pairs);
+
 /* In µs, monotonic, with fractions. */
 double bench_now (void);
 

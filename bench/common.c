@@ -44,6 +44,22 @@ bench_median (GArray *values)
   return bench_percentile (values, 50);
 }
 
+static int
+compare_pairs (gconstpointer a, gconstpointer b)
+{
+  const BenchPair *one = a, *other = b;
+  double first = one->ours / one->against, second = other->ours / other->against;
+
+  return (first > second) - (first < second);
+}
+
+const BenchPair *
+bench_middle_pair (GArray *pairs)
+{
+  g_array_sort (pairs, compare_pairs);
+  return pairs->len > 0 ? &g_array_index (pairs, BenchPair, (pairs->len - 1) / 2) : NULL;
+}
+
 GArray *
 bench_time (guint n, guint n_warm_up, guint pause, BenchFunc func, gpointer data)
 {

@@ -55,18 +55,11 @@ static const GOptionEntry options[] = {
   { NULL }
 };
 
-/* What was measured one after the other. */
-typedef struct
-{
-  double ours;
-  double against;
-} Pair;
-
 typedef struct
 {
   const BenchRow *row;
   GArray *our_values;
-  GArray *pairs; /* of those rounds that have both */
+  GArray *pairs; /* of BenchPair: of those rounds that have both */
   GArray *peer_values[MAX_PEERS];
   double time; /* that its rounds took, in µs */
 
@@ -166,7 +159,7 @@ outcome_init (Outcome *outcome, const BenchRow *row)
 {
   outcome->row = row;
   outcome->our_values = g_array_new (FALSE, FALSE, sizeof (double));
-  outcome->pairs = g_array_new (FALSE, FALSE, sizeof (Pair));
+  outcome->pairs = g_array_new (FALSE, FALSE, sizeof (BenchPair));
   for (guint i = 0; i < MAX_PEERS; i++)
     outcome->peer_values[i] = g_array_new (FALSE, FALSE, sizeof (double));
 }
@@ -192,7 +185,7 @@ measure_once (Outcome *outcome, guint round, const Rounds *rounds, const BenchSc
 {
   const BenchRow *row = outcome->row;
   double start = bench_now ();
-  Pair pair = { row->ours (scale), NAN };
+  BenchPair pair = { row->ours (scale), NAN };
 
   add_value (outcome->our_values, pair.ours);
   for (guint i = 0; i < MAX_PEERS && row->peers[i].name != NULL; i++)
@@ -225,26 +218,13 @@ measure_all (Outcome *outcomes, guint n, const Rounds *rounds, const BenchScale 
   show_progress (0, NULL, 1);
 }
 
-static int
-compare_pairs (gconstpointer a, gconstpointer b)
-{
-  const Pair *one = a, *other = b;
-  double first = one->ours / one->against, second = other->ours / other->against;
-
-  return (first > second) - (first < second);
-}
-
-/* Of a row that is compared the round in the middle, by its ratio: both of it were measured in the same state of the
- * machine, which changes from one round to the next by more than what is looked for. */
+/* Of a row that is compared the round in the middle. */
 static void
 find_medians (Outcome *outcome)
 {
   const BenchRow *row = outcome->row;
-  const Pair *middle = NULL;
+  const BenchPair *middle = bench_middle_pair (outcome->pairs);
 
-  g_array_sort (outcome->pairs, compare_pairs);
-  if (outcome->pairs->len > 0)
-    middle = &g_array_index (outcome->pairs, Pair, (outcome->pairs->len - 1) / 2);
   outcome->ours = middle != NULL ? middle->ours : bench_median (outcome->our_values);
   outcome->ratio = row->against == NULL ? outcome->ours : NAN;
   for (guint i = 0; i < MAX_PEERS && row->peers[i].name != NULL; i++)

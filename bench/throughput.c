@@ -109,27 +109,27 @@ measure_submit_threads (guint n_tasks)
   return N_THREADS * n / (end - start) * 1e6;
 }
 
-#define N_IN_TURN 5
+#define N_IN_TURN 7
 
 double
 bench_measure_submit_threads (guint n, double *one)
 {
-  g_autoptr (GArray) ones = g_array_new (FALSE, FALSE, sizeof (double));
-  g_autoptr (GArray) manies = g_array_new (FALSE, FALSE, sizeof (double));
+  g_autoptr (GArray) pairs = g_array_new (FALSE, FALSE, sizeof (BenchPair));
+  const BenchPair *middle;
 
   /* From then on neither has memory that the other has not. */
   measure_submit (N_WORKERS, n);
   measure_submit_threads (n);
   for (guint i = 0; i < N_IN_TURN; i++)
     {
-      double rate = measure_submit (N_WORKERS, n);
+      BenchPair pair = { .against = measure_submit (N_WORKERS, n) };
 
-      g_array_append_val (ones, rate);
-      rate = measure_submit_threads (n);
-      g_array_append_val (manies, rate);
+      pair.ours = measure_submit_threads (n);
+      g_array_append_val (pairs, pair);
     }
-  *one = bench_median (ones);
-  return bench_median (manies);
+  middle = bench_middle_pair (pairs);
+  *one = middle->against;
+  return middle->ours;
 }
 
 static double one_thread;
