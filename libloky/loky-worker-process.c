@@ -32,6 +32,10 @@
 /* How long to wait for GLib's thread to reap, which it does at once unless it is kept from it, in ms. */
 #define STATUS_TIMEOUT 5000
 
+/* How many times that long once it has reaped, and only has to tell: what it tells after the monitor has ended would stay
+ * in the monitor's context for good, with its descriptor. On a busy machine it was kept from it for more than one. */
+#define N_STATUS_TIMEOUTS 6
+
 /* The same for a process that is not our child, whose parent reaps at once; in ms. */
 #define PARENT_TIMEOUT 1000
 
@@ -51,6 +55,7 @@ struct _LokyWorkerProcess
 
   GCancellable *cancellable;
   GSource *status_timeout;
+  guint n_status_timeouts;
   gboolean is_reaped; /* or will never be known to be */
   gboolean status_known;
   LokyEnding ending;
@@ -374,10 +379,24 @@ status_arrived_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     tell_ended (self, LOKY_ENDING_EXITED, WEXITSTATUS (status));
 }
 
+/* By GLib's thread, most likely. In a process that was forked off there is none, and nobody does. */
+static gboolean
+was_reaped (LokyWorkerProcess *self)
+{
+  siginfo_t info = { 0 };
+
+  return self->subprocess != NULL && self->pidfd >= 0 &&
+         waitid (P_PIDFD, (id_t) self->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD;
+}
+
 static gboolean
 status_timeout_cb (gpointer user_data)
 {
-  tell_ended (user_data, LOKY_ENDING_UNKNOWN, 0);
+  LokyWorkerProcess *self = user_data;
+
+  if (++self->n_status_timeouts < N_STATUS_TIMEOUTS && was_reaped (self))
+    return G_SOURCE_CONTINUE;
+  tell_ended (self, LOKY_ENDING_UNKNOWN, 0);
   return G_SOURCE_REMOVE;
 }
 
