@@ -385,8 +385,9 @@ was_reaped (LokyWorkerProcess *self)
 {
   siginfo_t info = { 0 };
 
-  return self->subprocess != NULL && self->pidfd >= 0 &&
-         waitid (P_PIDFD, (id_t) self->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD;
+  /* By its number, as the pidfd may be closed: as long as nobody reaps the child no other has it. */
+  return self->subprocess != NULL && self->pid > 0 &&
+         waitid (P_PID, (id_t) self->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD;
 }
 
 static gboolean
